@@ -1,0 +1,1 @@
+"""The SDN controller: routes as flow entries, telemetry, reroutes, and its northbound socket."""

@@ -1,0 +1,184 @@
+"""The northbound messages: newline-delimited JSON over a Unix-domain socket, both directions.
+
+Every message is one JSON object on one line; `type` says which. Times (`t_s`) are seconds of
+CLOCK_MONOTONIC, which all processes of a machine share. The controller numbers what it sends
+with `seq`, starting at 1 and counting each message once for all subscribers, so that a
+subscriber notices a gap; after a reconnect it gets a fresh snapshot.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=False):
+    """What all messages of the controller have in common."""
+
+    t_s: float
+    """When the described thing happened (for counters: when the reply arrived)."""
+    seq: int = 0
+
+
+class Route(msgspec.Struct, frozen=True):
+    """The path of one OD pair, as switch names from ingress to egress."""
+
+    src: str
+    dst: str
+    path: tuple[str, ...]
+
+
+class PortCounters(msgspec.Struct, frozen=True):
+    """Counters of one switch port since it was created; `neighbour` is the node at the far end."""
+
+    neighbour: str
+    rx_packets: int
+    tx_packets: int
+    rx_bytes: int
+    tx_bytes: int
+    rx_dropped: int
+    tx_dropped: int
+
+
+class OdCounters(msgspec.Struct, frozen=True):
+    """Packets and bytes (whole Ethernet frames) of one OD pair, counted at its ingress switch.
+
+    The controller adds up the counters of replaced entries: they never go backwards while the
+    switch keeps its state.
+    """
+
+    src: str
+    dst: str
+    packets: int
+    bytes: int
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a requested move was not carried out."""
+
+    src: str
+    dst: str
+    reason: str
+
+
+# --- controller to client -------------------------------------------------------------------
+
+
+class Hello(Message, frozen=True, tag="hello"):
+    """First message on every connection."""
+
+    version: int
+    topology: str
+    """Name of the topology."""
+
+
+class Ready(Message, frozen=True, tag="ready"):
+    """All switches are connected and all routes are confirmed by barriers (sent once, and again
+    in the snapshot to those who connect later)."""
+
+    datapaths: int
+    routes: int
+
+
+class DatapathState(Message, frozen=True, tag="datapath-state"):
+    """A switch (by name) connected to, or was lost by, the controller."""
+
+    datapath: str
+    connected: bool
+
+
+class PortStats(Message, frozen=True, tag="port-stats"):
+    """Counters of all ports of one switch."""
+
+    datapath: str
+    ports: tuple[PortCounters, ...]
+
+
+class OdStats(Message, frozen=True, tag="od-stats"):
+    """Counters of all OD pairs that enter the network at one switch."""
+
+    datapath: str
+    pairs: tuple[OdCounters, ...]
+
+
+class LinkState(Message, frozen=True, tag="link-state"):
+    """A port of `datapath` towards `neighbour` gained or lost carrier (OFPT_PORT_STATUS)."""
+
+    datapath: str
+    neighbour: str
+    up: bool
+
+
+class Routes(Message, frozen=True, tag="routes"):
+    """Routes now installed and confirmed: all of them in a snapshot, else the changed ones.
+
+    `cause` is one of "baseline", "restoration" (after a port-status), "request", "snapshot".
+    """
+
+    cause: str
+    routes: tuple[Route, ...]
+
+
+class RerouteDone(Message, frozen=True, tag="reroute-done"):
+    """Answer to `Reroute`, with the time at which each phase was confirmed by barriers."""
+
+    request_id: str
+    received_s: float
+    installed_s: float
+    """New path present behind the ingress."""
+    switched_s: float
+    """Ingress entries point to the new path."""
+    removed_s: float
+    """Old path gone, after the drain."""
+    applied: tuple[Route, ...]
+    refused: tuple[Refusal, ...]
+
+
+class DropDone(Message, frozen=True, tag="drop-done"):
+    """Answer to `Drop` and `Allow`; `reason` is empty when it was carried out."""
+
+    request_id: str
+    received_s: float
+    applied_s: float
+    reason: str = ""
+
+
+# --- client to controller -------------------------------------------------------------------
+
+
+class Reroute(msgspec.Struct, frozen=True, tag_field="type", tag="reroute"):
+    """Move OD pairs to new paths, make-before-break."""
+
+    request_id: str
+    moves: tuple[Route, ...]
+
+
+class Drop(msgspec.Struct, frozen=True, tag_field="type", tag="drop"):
+    """Drop all IPv4 packets of one OD pair at its ingress switch."""
+
+    request_id: str
+    src: str
+    dst: str
+
+
+class Allow(msgspec.Struct, frozen=True, tag_field="type", tag="allow"):
+    """Take a `Drop` back."""
+
+    request_id: str
+    src: str
+    dst: str
+
+
+FromController = (
+    Hello
+    | Ready
+    | DatapathState
+    | PortStats
+    | OdStats
+    | LinkState
+    | Routes
+    | RerouteDone
+    | DropDone
+)
+FromClient = Reroute | Drop | Allow

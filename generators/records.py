@@ -1,0 +1,64 @@
+"""What the replay measures (`traffic.jsonl` of the run directory), one record per line.
+
+Times are seconds of CLOCK_MONOTONIC. Bytes and rates count whole Ethernet frames.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from topologies.model import OdPair
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="segment"):
+    """One iperf client: a pair sending at one rate over one or more intervals of the schedule.
+
+    `sent_packets` is what the client says it sent; -1 when the client was ended early or failed,
+    with the reason in `error`.
+    """
+
+    src: str
+    dst: str
+    attack: bool
+    requested_bps: float
+    start_s: float
+    """When it was due to start."""
+    started_s: float
+    """When its process was started."""
+    duration_s: float
+    sent_packets: int
+    sent_bytes: int
+    error: str = ""
+
+    @property
+    def pair(self) -> OdPair:
+        """Origin and destination."""
+        return self.src, self.dst
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="received"):
+    """What an iperf server got of one client over [start_s, end_s).
+
+    `latency_counts` is a histogram of one-way delays (`--trip-times`): index i counts packets
+    with a delay in [i, i + 1) * `latency_bin_ms`, sparse as (index, count) pairs.
+    """
+
+    src: str
+    dst: str
+    attack: bool
+    start_s: float
+    end_s: float
+    packets: int
+    bytes: int
+    lost_packets: int
+    latency_mean_ms: float
+    latency_bin_ms: float
+    latency_counts: tuple[tuple[int, int], ...]
+
+    @property
+    def pair(self) -> OdPair:
+        """Origin and destination."""
+        return self.src, self.dst
+
+
+TrafficRecord = Segment | Received

@@ -1,0 +1,1 @@
+"""Experiments as data: the playbook schema, the timeline, and the runner."""

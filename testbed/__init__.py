@@ -1,0 +1,1 @@
+"""The emulated physical network: sandbox, links, Mininet build, hosts and probes."""

@@ -1,0 +1,1 @@
+"""Links: one interface, two backends (kernel queueing disciplines, userspace link daemon)."""

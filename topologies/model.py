@@ -1,0 +1,113 @@
+"""The network as everyone else sees it: switches, hosts, links, and the words for routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+OdPair = tuple[str, str]
+"""Origin and destination host names."""
+
+Path = tuple[str, ...]
+"""Switch names from the ingress to the egress switch, both included."""
+
+DirectedLink = tuple[str, str]
+"""(from node, to node): one direction of a link."""
+
+Routing = Mapping[OdPair, Path]
+"""The path of every OD pair."""
+
+
+@dataclass(frozen=True)
+class Switch:
+    """An OpenFlow switch. `name` is short (it prefixes interface names); `label` is for people."""
+
+    name: str
+    label: str
+    zone: str | None = None
+    position: tuple[float, float] | None = None
+    """(longitude, latitude) in degrees, or any plane coordinates."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host, attached to exactly one switch by an access link of its own."""
+
+    name: str
+    label: str
+    switch: str
+    zone: str | None = None
+
+
+@dataclass(frozen=True)
+class LinkShape:
+    """What a link does to frames, the same in both directions.
+
+    `queue_packets` bounds the frames waiting for the transmitter; one more is tail-dropped.
+    """
+
+    rate_bps: float
+    delay_ms: float
+    jitter_ms: float = 0.0
+    loss_percent: float = 0.0
+    queue_packets: int = 100
+
+
+@dataclass(frozen=True)
+class Link:
+    """An undirected link between two nodes (switches or hosts), at most one per pair."""
+
+    a: str
+    b: str
+    shape: LinkShape
+
+    @property
+    def directions(self) -> tuple[DirectedLink, DirectedLink]:
+        """Both directions, a to b first."""
+        return (self.a, self.b), (self.b, self.a)
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A network. `links` holds core links (between switches) and access links (host first)."""
+
+    name: str
+    switches: tuple[Switch, ...]
+    hosts: tuple[Host, ...]
+    links: tuple[Link, ...]
+
+    @cached_property
+    def switch_of(self) -> Mapping[str, str]:
+        """Host name to the name of its switch."""
+        return {host.name: host.switch for host in self.hosts}
+
+    @cached_property
+    def core_links(self) -> tuple[Link, ...]:
+        """The links between switches."""
+        return tuple(link for link in self.links if link.a not in self.switch_of)
+
+    @cached_property
+    def access_links(self) -> tuple[Link, ...]:
+        """The links between a host and its switch."""
+        return tuple(link for link in self.links if link.a in self.switch_of)
+
+    @cached_property
+    def link_between(self) -> Mapping[DirectedLink, Link]:
+        """The link of each direction."""
+        return {direction: link for link in self.links for direction in link.directions}
+
+    @cached_property
+    def core_directions(self) -> tuple[DirectedLink, ...]:
+        """Every direction of every core link: the order of all per-link arrays."""
+        return tuple(direction for link in self.core_links for direction in link.directions)
+
+    @cached_property
+    def od_pairs(self) -> tuple[OdPair, ...]:
+        """Every ordered pair of distinct hosts: the order of all per-pair arrays.
+
+        A traffic matrix is a float array (hosts, hosts) in bit/s, in the order of `hosts`,
+        with a zero diagonal.
+        """
+        names = [host.name for host in self.hosts]
+        return tuple((source, target) for source in names for target in names if source != target)

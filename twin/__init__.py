@@ -1,0 +1,1 @@
+"""The digital twin: mirrors the network, forecasts, evaluates what-ifs, decides, and learns."""

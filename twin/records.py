@@ -1,0 +1,148 @@
+"""What the twin writes down while it runs (`twin.jsonl` of the run directory), one per line.
+
+Times are seconds of CLOCK_MONOTONIC. Per-pair arrays follow `Topology.od_pairs`, per-link arrays
+`Topology.core_directions`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from controller.messages import Route
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What all records have in common."""
+
+    t_s: float
+
+
+class ForecastScored(Record, frozen=True, tag="forecast-scored"):
+    """A forecast of the mean rates over [start_s, end_s), written when the actual is known."""
+
+    made_at_s: float
+    start_s: float
+    end_s: float
+    horizon: int
+    """In intervals, from 1."""
+    od_forecast_bps: tuple[float, ...]
+    od_persistence_bps: tuple[float, ...]
+    """The naive forecast: the last complete interval before `made_at_s`."""
+    od_mean_bps: tuple[float, ...]
+    """The other naive forecast: the mean of all intervals seen before `made_at_s`."""
+    od_actual_bps: tuple[float, ...]
+    link_forecast_bps: tuple[float, ...]
+    link_actual_bps: tuple[float, ...]
+
+
+class DelayPredicted(Record, frozen=True, tag="delay-predicted"):
+    """The model's mean one-way delay (host to host) under the load and routes of [start_s, end_s).
+
+    Made from the telemetry of the interval alone, never from probes.
+    """
+
+    start_s: float
+    end_s: float
+    od_delay_ms: tuple[float, ...]
+    link_utilisation: tuple[float, ...]
+
+
+class Alarm(Record, frozen=True, tag="alarm"):
+    """The network does not behave as its mirror expects."""
+
+    victim: str
+    sources: tuple[str, ...]
+    score: float
+    """How far beyond the alarm threshold, 1 being on it."""
+    explanation: str
+
+
+class Decision(Record, frozen=True, tag="decision"):
+    """What a policy decided, with what the model predicts of it."""
+
+    decision_id: str
+    policy: str
+    reason: str
+    """One of "failure", "hot-link", "drain" or a policy's own word."""
+    moves: tuple[Route, ...]
+    telemetry_age_ms: float
+    """Age of the newest counter when the decision was made (staleness)."""
+    predicted_mlu_before: float
+    predicted_mlu_after: float
+    predicted_mean_delay_ms_before: float
+    predicted_mean_delay_ms_after: float
+
+
+class DropDecision(Record, frozen=True, tag="drop-decision"):
+    """The twin asked for a pair to be dropped at its ingress, following an alarm."""
+
+    decision_id: str
+    src: str
+    dst: str
+    telemetry_age_ms: float
+
+
+class DropOutcome(Record, frozen=True, tag="drop-outcome"):
+    """The controller's answer to a drop."""
+
+    decision_id: str
+    applied_s: float
+    refused: str
+
+
+class DecisionOutcome(Record, frozen=True, tag="decision-outcome"):
+    """What then happened: the controller's answer, and the load measured afterwards."""
+
+    decision_id: str
+    switched_s: float
+    applied: int
+    refused: tuple[str, ...]
+    measured_mlu: float
+    predicted_mlu: float
+
+
+class Calibration(Record, frozen=True, tag="calibration"):
+    """The feedback loop: the model's correction after comparing prediction and outcome."""
+
+    name: str
+    before: float
+    after: float
+    error: float
+
+
+class Imputation(Record, frozen=True, tag="imputation"):
+    """A telemetry gap of one switch, filled; scored when the counters came back.
+
+    Rates are means over [start_s, end_s) of the OD pairs that enter at `datapath`, in the order
+    of `Topology.od_pairs`. The actual is the difference of the cumulative counters.
+    """
+
+    datapath: str
+    start_s: float
+    end_s: float
+    vae_bps: tuple[float, ...]
+    linear_bps: tuple[float, ...]
+    actual_bps: tuple[float, ...]
+
+
+class Health(Record, frozen=True, tag="health"):
+    """How the twin itself is doing, every few seconds."""
+
+    cpu_percent: float
+    tick_ms_p95: float
+    messages: int
+    telemetry_age_ms_p95: float
+
+
+TwinRecord = (
+    ForecastScored
+    | DelayPredicted
+    | Alarm
+    | Decision
+    | DropDecision
+    | DropOutcome
+    | DecisionOutcome
+    | Calibration
+    | Imputation
+    | Health
+)
