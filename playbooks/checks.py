@@ -1,0 +1,145 @@
+"""What in a playbook does not go together, beyond its schema."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+
+from playbooks.expectations import METRICS
+from topologies.catalogue import load_topology
+from topologies.documents import ANY, Document, DocumentError, Problem, did_you_mean
+from topologies.model import Host, Switch, Topology
+
+BUSIEST = "busiest"
+"""In place of a name: the one that carries most under the baseline routes."""
+
+
+def located(use: str, folder: Path) -> str:
+    """Return the network's name; a file is looked for from the playbook's `folder`."""
+    return str((folder / use).resolve()) if use.endswith((".yaml", ".yml")) else use
+
+
+def canonical_names(nodes: Iterable[Switch | Host]) -> Mapping[str, str]:
+    """Return every word that means one of `nodes`, with its name: names, labels of only one."""
+    known = list(nodes)
+    labels = Counter(node.label for node in known)
+    names = {node.name: node.name for node in known}
+    return names | {
+        node.label: node.name
+        for node in known
+        if labels[node.label] == 1 and node.label not in names
+    }
+
+
+def network_exists(document: Document) -> Iterator[Problem]:
+    """The network, and all nodes that the timeline names."""
+    use = document.get("topology", "use")
+    if not isinstance(use, str):
+        return
+    try:
+        topology = load_topology(located(use, Path(document.file).parent))
+    except DocumentError as error:
+        for problem in error.problems:
+            if problem.line is not None:
+                yield problem
+            else:
+                message = f"{problem.file}: {problem.message}"
+                yield document.problem(("topology", "use"), message, problem.hint)
+        return
+    yield from _unknown_nodes(document, topology)
+    yield from _unknown_links(document, topology)
+    yield from _no_link_to_spare(document, topology)
+    for path, sources in document.select("timeline", ANY, "sources"):
+        if isinstance(sources, int) and sources >= len(topology.hosts):
+            message = f"{sources} attackers and a victim are more than {len(topology.hosts)} hosts"
+            yield document.problem(path, message, "choose fewer sources")
+
+
+def times_fit(document: Document) -> Iterator[Problem]:
+    """Everything happens while there is traffic; floods are made of whole steps."""
+    steps = document.get("traffic", "steps")
+    interval_s = document.get("traffic", "interval_s")
+    if not (_is_number(steps) and _is_number(interval_s) and interval_s > 0):
+        return
+    first = document.get("measure", "from_step")
+    if _is_number(first) and first >= steps:
+        message = f"{first} is not below the {steps:g} steps of the traffic"
+        yield document.problem(("measure", "from_step"), message, "steps count from 0")
+    end_s = steps * interval_s
+    for path, event in document.select("timeline", ANY):
+        if not isinstance(event, dict) or not _is_number(event.get("at_s")):
+            continue
+        if event["at_s"] >= end_s:
+            message = f"{event['at_s']:g} is not before the end of the traffic at {end_s:g} s"
+            yield document.problem((*path, "at_s"), message, "that is steps x interval_s")
+        elif _is_number(event.get("for_s")) and event["at_s"] + event["for_s"] > end_s:
+            message = f"lasts until {event['at_s'] + event['for_s']:g} s, after the traffic's end"
+            yield document.problem((*path, "for_s"), message, f"that is at {end_s:g} s")
+        if event.get("do") == "flood":
+            yield from _broken_steps(document, path, event, interval_s)
+
+
+def metrics_known(document: Document) -> Iterator[Problem]:
+    """Only known metrics are expected."""
+    for path, _ in document.select("expect", ANY):
+        if path[-1] not in METRICS:
+            yield document.problem(path, "is not a metric", did_you_mean(path[-1], METRICS))
+
+
+CHECKS = (network_exists, times_fit, metrics_known)
+
+
+def _unknown_nodes(document: Document, topology: Topology) -> Iterator[Problem]:
+    switches = canonical_names(topology.switches)
+    for kind, nodes, pattern in (
+        ("switch", switches, ("switch",)),
+        ("switch", switches, ("link", ANY)),
+        ("host", canonical_names(topology.hosts), ("victim",)),
+    ):
+        for path, name in document.select("timeline", ANY, *pattern):
+            if isinstance(name, str) and name != BUSIEST and name not in nodes:
+                message = f"{topology.name} has no {kind} {name!r}"
+                yield document.problem(path, message, did_you_mean(name, nodes))
+
+
+def _unknown_links(document: Document, topology: Topology) -> Iterator[Problem]:
+    names = canonical_names(topology.switches)
+    for path, link in document.select("timeline", ANY, "link"):
+        ends = [names.get(str(end)) for end in link] if isinstance(link, list) else []
+        if len(ends) != 2 or None in ends or tuple(ends) in topology.core_directions:
+            continue
+        neighbours = [b for a, b in topology.core_directions if a == ends[0]]
+        message = f"no link joins {link[0]} and {link[1]}"
+        yield document.problem(path, message, f"{ends[0]} is joined to {', '.join(neighbours)}")
+
+
+def _no_link_to_spare(document: Document, topology: Topology) -> Iterator[Problem]:
+    """The busiest link is chosen among those whose loss disconnects nobody."""
+    graph = nx.Graph((link.a, link.b) for link in topology.core_links)
+    if len(list(nx.bridges(graph))) < len(topology.core_links):
+        return
+    for path, link in document.select("timeline", ANY, "link"):
+        if link == BUSIEST:
+            message = f"every link of {topology.name} disconnects somebody when it fails"
+            yield document.problem(path, message, "name the two switches of one, or add a link")
+
+
+def _broken_steps(
+    document: Document, path: tuple[Any, ...], flood: dict[Any, Any], interval_s: float
+) -> Iterator[Problem]:
+    for key in ("at_s", "for_s"):
+        if not _is_number(flood.get(key)):
+            continue
+        steps = flood[key] / interval_s
+        if not math.isclose(steps, round(steps), abs_tol=1e-9):
+            message = f"{flood[key]:g} is not a multiple of interval_s, {interval_s:g}"
+            yield document.problem((*path, key), message, "a flood is part of the traffic's steps")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,152 @@
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playbooks.schema import (
+    Flood,
+    LinkDown,
+    builtin_playbook,
+    dump_playbook,
+    json_schema,
+    load_playbook,
+)
+from topologies.documents import DocumentError
+
+BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
+BUILTIN = ("high-load", "network-failure", "security-breach")
+
+GOOD = """
+name: everything
+title: All that a playbook can say
+topology: {use: "topohub:sndlib/abilene", rate_mbps: 5, queue_packets: 40, delay_factor: 0.5}
+routing: {weight: hops}
+traffic: {kind: peak, interval_s: 2, steps: 12, shortest_path_mlu: 1.1}
+measure: {from_step: 3}
+probes:
+  latency: {pairs: 6, spacing_ms: 10}
+  outage: {pairs: 2, spacing_ms: 1}
+timeline:
+  - {at_s: 4, do: link-down, link: busiest}
+  - {at_s: 5.5, do: link-down, link: [KSCYng, s5], for_s: 3}
+  - {at_s: 6, do: control-outage, switch: WASHng, for_s: 4}
+  - {at_s: 8, do: flood, victim: CHINng, sources: 2, for_s: 6, rate_mbps: 8}
+expect:
+  error_rate_percent: {max: 5}
+  latency_ms.p95: {min: 1, max: 80}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "playbook.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("file", BAD, ids=lambda file: file.stem)
+def test_golden_messages(file: Path) -> None:
+    with pytest.raises(DocumentError) as caught:
+        load_playbook(file)
+    expected = file.with_suffix(".txt").read_text()
+    assert str(caught.value).replace(f"{file.parent}/", "") + "\n" == expected
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_builtin_playbooks_are_right_and_short(name: str) -> None:
+    playbook = load_playbook(builtin_playbook(name))
+    assert playbook.name == name
+    assert playbook.traffic.duration_s <= 40
+    network = playbook.network()
+    assert len(network.switches) == 12
+    assert {link.shape.rate_bps for link in network.core_links} == {10e6}
+
+
+def test_labels_on_the_timeline_become_names(tmp_path: Path) -> None:
+    playbook = load_playbook(write(tmp_path, GOOD))
+    busiest, between, outage, flood = playbook.timeline
+    assert isinstance(busiest, LinkDown)
+    assert busiest.link == "busiest"
+    assert isinstance(between, LinkDown)
+    assert (between.link, between.for_s) == (("s7", "s5"), 3)
+    assert outage.do == "control-outage"
+    assert outage.switch == "s12"
+    assert isinstance(flood, Flood)
+    assert flood.victim == "h3"
+
+
+def test_the_network_has_the_asked_shape(tmp_path: Path) -> None:
+    shape = load_playbook(write(tmp_path, GOOD)).network().link_between["s2", "s5"].shape
+    assert (shape.rate_bps, shape.delay_ms, shape.queue_packets) == (5e6, 8.096 / 2, 40)
+
+
+def test_network_files_are_found_from_the_playbook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = tmp_path / "lab" / "pair.yaml"
+    network.parent.mkdir()
+    network.write_text("name: pair\nswitches: {s1: {}}\nhosts: {h1: {switch: s1}}\n")
+    head, _, _ = GOOD.partition("timeline:")
+    file = write(tmp_path, head.replace("topohub:sndlib/abilene", "lab/pair.yaml"))
+    monkeypatch.chdir("/")
+    assert load_playbook(file).network().name == "pair"
+    resolved = write(network.parent, dump_playbook(load_playbook(file)))
+    assert load_playbook(resolved) == load_playbook(file)
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_the_resolved_playbook_is_the_same_playbook(name: str, tmp_path: Path) -> None:
+    playbook = load_playbook(builtin_playbook(name))
+    assert load_playbook(write(tmp_path, dump_playbook(playbook))) == playbook
+
+
+def test_defaults_are_written_out(tmp_path: Path) -> None:
+    minimal = "\n".join(line for line in GOOD.splitlines()[:6] if not line.startswith("routing"))
+    resolved = yaml.safe_load(dump_playbook(load_playbook(write(tmp_path, minimal))))
+    assert resolved["routing"] == {"weight": "delay"}
+    assert resolved["measure"] == {"from_step": 1}
+    assert resolved["probes"]["outage"] == {"pairs": 4, "spacing_ms": 2.0}
+
+
+def test_the_json_schema_knows_the_events() -> None:
+    definitions = json_schema()["$defs"]
+    assert {"LinkDown", "ControlOutage", "Flood", "Bound"} <= set(definitions)
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 9),
+    st.floats(),
+    st.dates(),
+    st.sampled_from(
+        ["", "s1", "h1", "busiest", "flood", "link-down", "ring", [], {}, [["s1"], {}], {1: 2}]
+    ),
+)
+
+
+def key_paths(tree: Any) -> list[tuple[Any, ...]]:
+    if not isinstance(tree, (dict, list)):
+        return []
+    children = list(tree.items() if isinstance(tree, dict) else enumerate(tree))
+    return [(key, *below) for key, child in children for below in [(), *key_paths(child)]]
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_no_document_brings_the_reader_down(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    playbook = yaml.safe_load(GOOD)
+    for _ in range(data.draw(st.integers(1, 4))):
+        *parents, place = data.draw(st.sampled_from(key_paths(playbook)))
+        section = playbook
+        for parent in parents:
+            section = section[parent]
+        section[place] = data.draw(ODD)
+    file = write(tmp_path_factory.getbasetemp(), yaml.safe_dump(playbook))
+    with contextlib.suppress(DocumentError):
+        load_playbook(file)

@@ -1,0 +1,103 @@
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from topologies.documents import DocumentError
+from topologies.model import Link, LinkShape, Switch
+from topologies.schema import json_schema, load_network
+
+BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
+
+GOOD = """
+name: small
+defaults:
+  core: {rate_mbps: 20, queue_packets: 50}
+  access: {delay_ms: 0.5}
+zones: [access, core]
+switches:
+  s1: {zone: core, label: Centre, at: [1, 2.5]}
+  edge-sw-1: {zone: access}
+hosts:
+  h1: {switch: edge-sw-1, label: Someone, rate_mbps: 100}
+links:
+  - {between: [edge-sw-1, s1], delay_ms: 3, jitter_ms: 0.5, loss_percent: 1}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "network.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("file", BAD, ids=lambda file: file.stem)
+def test_golden_messages(file: Path) -> None:
+    with pytest.raises(DocumentError) as caught:
+        load_network(file)
+    expected = file.with_suffix(".txt").read_text()
+    assert str(caught.value).replace(f"{file.parent}/", "") + "\n" == expected
+
+
+def test_a_network_is_read_with_its_defaults(tmp_path: Path) -> None:
+    topology = load_network(write(tmp_path, GOOD))
+    assert topology.name == "small"
+    assert topology.switches == (
+        Switch("s1", "Centre", "core", (1.0, 2.5)),
+        Switch("edge-sw-1", "edge-sw-1", "access"),
+    )
+    (host,) = topology.hosts
+    assert (host.label, host.switch, host.zone) == ("Someone", "edge-sw-1", "access")
+    assert topology.core_links == (
+        Link("edge-sw-1", "s1", LinkShape(20e6, 3.0, 0.5, 1.0, queue_packets=50)),
+    )
+    assert topology.access_links == (Link("h1", "edge-sw-1", LinkShape(100e6, 0.5)),)
+
+
+def test_names_leave_room_for_the_interface(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match=r"'edge-sw-10' is not a valid name .*15 characters"):
+        load_network(write(tmp_path, GOOD.replace("edge-sw-1", "edge-sw-10")))
+
+
+def test_the_json_schema_knows_every_key() -> None:
+    schema = json_schema()
+    assert set(schema["properties"]) == {"name", "defaults", "zones", "switches", "hosts", "links"}
+    assert "rate_mbps" in schema["$defs"]["LinkSection"]["properties"]
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 9),
+    st.floats(),
+    st.dates(),
+    st.sampled_from(["", "s1", "h1", "core", [], {}, ["s1", "s1"], [["s1"], {}], {1: 2, None: 3}]),
+)
+
+
+def key_paths(tree: Any) -> list[tuple[Any, ...]]:
+    if not isinstance(tree, (dict, list)):
+        return []
+    children = list(tree.items() if isinstance(tree, dict) else enumerate(tree))
+    return [(key, *below) for key, child in children for below in [(), *key_paths(child)]]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_no_document_brings_the_reader_down(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    network = yaml.safe_load(GOOD)
+    for _ in range(data.draw(st.integers(1, 4))):
+        *parents, place = data.draw(st.sampled_from(key_paths(network)))
+        section = network
+        for parent in parents:
+            section = section[parent]
+        section[place] = data.draw(ODD)
+    file = write(tmp_path_factory.getbasetemp(), yaml.safe_dump(network))
+    with contextlib.suppress(DocumentError):
+        load_network(file)

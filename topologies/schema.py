@@ -1,0 +1,205 @@
+"""The YAML schema of a network, and its conversion to `topologies.model.Topology`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import networkx as nx
+from pydantic import Field, StringConstraints
+
+from topologies.documents import ANY, Document, KeyPath, Problem, did_you_mean, read_document
+from topologies.model import Host, Link, LinkShape, Switch, Topology
+from topologies.validation import Count, Number, Section, Text, validate
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,8}$")]
+
+_NAME_RULE = (
+    "a name has 1 to 9 characters of a-z, 0-9 and -, a letter first: interfaces are called "
+    "<name>-eth<port>, and Linux allows them 15 characters"
+)
+
+
+CORE_SHAPE = LinkShape(rate_bps=10e6, delay_ms=1.0, queue_packets=100)
+ACCESS_SHAPE = LinkShape(rate_bps=1e9, delay_ms=0.0, queue_packets=100)
+"""Shapes of links where the document says nothing. Hosts are no bottleneck unless it says so."""
+
+
+class ShapeSection(Section):
+    """What a link does to frames, in either direction. What is absent comes from `defaults`."""
+
+    rate_mbps: Number | None = Field(
+        default=None, gt=0, description="give the rate of one direction in Mbit/s"
+    )
+    delay_ms: Number | None = Field(
+        default=None,
+        ge=0,
+        description="give the one-way propagation delay in milliseconds",
+    )
+    jitter_ms: Number | None = Field(
+        default=None, ge=0, description="give the spread of the delay in milliseconds, 0 for none"
+    )
+    loss_percent: Number | None = Field(
+        default=None, ge=0, le=100, description="give the share of frames lost at random, 0 to 100"
+    )
+    queue_packets: Count | None = Field(
+        default=None,
+        ge=1,
+        description="give how many frames may wait to be sent, at least 1",
+    )
+
+    def over(self, shape: LinkShape) -> LinkShape:
+        """Return `shape` with what is given here in its place."""
+        given = self.model_dump(include=set(ShapeSection.model_fields), exclude_none=True)
+        if "rate_mbps" in given:
+            given["rate_bps"] = given.pop("rate_mbps") * 1e6
+        return replace(shape, **given)
+
+
+class DefaultsSection(Section):
+    """Shapes of the links that say nothing else themselves."""
+
+    core: ShapeSection = Field(default=ShapeSection(), description="those between switches")
+    access: ShapeSection = Field(
+        default=ShapeSection(), description="those between host and switch"
+    )
+
+
+class SwitchSection(Section):
+    """An OpenFlow switch."""
+
+    zone: str | None = Field(default=None, description="give one of the zones")
+    label: Text | None = Field(default=None, description="give the name that people know it by")
+    at: tuple[Number, Number] | None = Field(
+        default=None, description="give [x, y]: longitude and latitude, or any plane coordinates"
+    )
+
+
+class HostSection(ShapeSection):
+    """A host, with the shape of its access link."""
+
+    switch: str = Field(description="give the switch that the host is attached to")
+    label: Text | None = Field(default=None, description="give the name that people know it by")
+
+
+class LinkSection(ShapeSection):
+    """A link between two switches."""
+
+    between: tuple[str, str] = Field(description="give the two switches that it joins: [s1, s2]")
+
+
+class NetworkDocument(Section):
+    """A network: switches with hosts, joined by links."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(
+        description="a-z, 0-9 and -"
+    )
+    defaults: DefaultsSection = Field(
+        default=DefaultsSection(), description="shapes of links that say nothing else themselves"
+    )
+    zones: list[Text] = Field(default=[], description="list the parts of the network")
+    switches: dict[Name, SwitchSection] = Field(min_length=1, description=_NAME_RULE)
+    hosts: dict[Name, HostSection] = Field(min_length=1, description=_NAME_RULE)
+    links: list[LinkSection] = Field(default=[], description="list the links between switches")
+
+
+def load_network(path: Path) -> Topology:
+    """Read the YAML file at `path`.
+
+    Raises:
+        DocumentError: with every problem of the file.
+    """
+    checks = (_unknown_names, _names_taken, _bad_links, _disconnected)
+    return to_topology(validate(read_document(path), NetworkDocument, checks))
+
+
+def json_schema() -> dict[str, object]:
+    """Return the JSON Schema of a network file, for editors that complete and check YAML."""
+    return NetworkDocument.model_json_schema()
+
+
+def to_topology(network: NetworkDocument) -> Topology:
+    """Fill in all defaults."""
+    core = network.defaults.core.over(CORE_SHAPE)
+    access = network.defaults.access.over(ACCESS_SHAPE)
+    switches = tuple(
+        Switch(name, section.label or name, section.zone, section.at)
+        for name, section in network.switches.items()
+    )
+    hosts = tuple(
+        Host(name, section.label or name, section.switch, network.switches[section.switch].zone)
+        for name, section in network.hosts.items()
+    )
+    core_links = (Link(*section.between, section.over(core)) for section in network.links)
+    access_links = (
+        Link(name, section.switch, section.over(access)) for name, section in network.hosts.items()
+    )
+    return Topology(network.name, switches, hosts, tuple(chain(core_links, access_links)))
+
+
+def _switch_names(document: Document) -> list[str]:
+    names = [path[-1] for path, _ in document.select("switches", ANY)]
+    return [name for name in names if isinstance(name, str)]
+
+
+def _unknown_names(document: Document) -> Iterator[Problem]:
+    zones = [str(zone) for _, zone in document.select("zones", ANY)]
+    yield from _not_among(document, "zone", zones, ("switches", ANY, "zone"))
+    if switches := _switch_names(document):
+        yield from _not_among(document, "switch", switches, ("hosts", ANY, "switch"))
+        yield from _not_among(document, "switch", switches, ("links", ANY, "between", ANY))
+
+
+def _not_among(
+    document: Document, kind: str, known: list[str], pattern: KeyPath
+) -> Iterator[Problem]:
+    for path, name in document.select(*pattern):
+        if isinstance(name, str) and name not in known:
+            message = f"there is no {kind} {name!r}"
+            yield document.problem(path, message, did_you_mean(name, known))
+
+
+def _names_taken(document: Document) -> Iterator[Problem]:
+    switches = _switch_names(document)
+    for path, _ in document.select("hosts", ANY):
+        if path[-1] in switches:
+            yield document.problem(path, "is the name of a switch already", "choose another name")
+
+
+def _bad_links(document: Document) -> Iterator[Problem]:
+    first: dict[frozenset[object], str] = {}
+    for path, between in document.select("links", ANY, "between"):
+        if not _is_pair(between):
+            continue
+        if between[0] == between[1]:
+            hint = "a link joins two different switches"
+            yield document.problem(path, f"joins {between[0]!r} to itself", hint)
+            continue
+        earlier = first.setdefault(frozenset(between), f"links[{path[1]}]")
+        if earlier != f"links[{path[1]}]":
+            message = f"joins {between[0]} and {between[1]} as {earlier} does already"
+            yield document.problem(path, message, "keep one and give it the sum of the rates")
+
+
+def _disconnected(document: Document) -> Iterator[Problem]:
+    switches = _switch_names(document)
+    pairs = [between for _, between in document.select("links", ANY, "between")]
+    if not all(_is_pair(pair) and set(pair) <= set(switches) for pair in pairs):
+        return  # already complained of, and perhaps the cause
+    graph = nx.Graph(pairs)
+    graph.add_nodes_from(switches)
+    by_size = sorted(nx.connected_components(graph), key=len, reverse=True)
+    for island in map(sorted, by_size[1:]):
+        message = f"no link leads from {', '.join(island)} to the other switches"
+        yield document.problem(("switches", island[0]), message, "add a link")
+
+
+def _is_pair(between: object) -> bool:
+    return (
+        isinstance(between, list)
+        and len(between) == 2
+        and all(isinstance(name, str) for name in between)
+    )
