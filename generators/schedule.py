@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+
+
+class ScheduleFileError(Exception):
+    """A file that should hold a schedule does not."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class Schedule:
     matrices_bps: FloatArray
     """(steps, hosts, hosts), zero diagonal."""
     floods: tuple[Flood, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What its maker has to say about it, for people: scale, what was cut."""
 
     @property
     def steps(self) -> int:
@@ -39,3 +47,43 @@ class Schedule:
     def duration_s(self) -> float:
         """Length of the whole schedule."""
         return self.steps * self.interval_s
+
+    def save(self, path: Path) -> None:
+        """Write to an .npz file of plain arrays, exact to the bit."""
+        rates = [flood.rates_bps for flood in self.floods]
+        with path.open("wb") as file:
+            np.savez_compressed(
+                file,
+                hosts=np.array(self.hosts, dtype=np.str_),
+                interval_s=np.float64(self.interval_s),
+                matrices_bps=self.matrices_bps,
+                flood_sources=np.array([flood.source for flood in self.floods], dtype=np.str_),
+                flood_victims=np.array([flood.victim for flood in self.floods], dtype=np.str_),
+                flood_rates_bps=np.array(rates).reshape(len(rates), self.steps),
+                notes=np.array(self.notes, dtype=np.str_),
+            )
+
+    @classmethod
+    def load(cls, path: Path) -> Schedule:
+        """Read what `save` wrote.
+
+        Raises:
+            ScheduleFileError: the file is missing, damaged, or no schedule.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                floods = zip(
+                    arrays["flood_sources"].tolist(),
+                    arrays["flood_victims"].tolist(),
+                    arrays["flood_rates_bps"],
+                    strict=True,
+                )
+                return cls(
+                    hosts=tuple(arrays["hosts"].tolist()),
+                    interval_s=float(arrays["interval_s"]),
+                    matrices_bps=arrays["matrices_bps"],
+                    floods=tuple(Flood(*flood) for flood in floods),
+                    notes=tuple(arrays["notes"].tolist()),
+                )
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise ScheduleFileError(f"{path}: no readable schedule ({error})") from error

@@ -38,9 +38,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """`events.jsonl`: one thing that happened, by name, with its details.
 
-    Names: lab-starting, lab-ready, traffic-start, measure-start, measure-end, traffic-end,
-    lab-stopping, lab-stopped, interrupted; link-down, link-up, control-outage-start,
-    control-outage-end, flood-start, flood-end; problem (something that makes the run invalid).
+    Names, with their details (`stated_s` beside them: when the timeline wanted it):
+
+    - traffic-start: step 0 of the schedule begins
+    - lab-starting, lab-ready, measure-start, measure-end, traffic-end, lab-stopping,
+      lab-stopped, interrupted
+    - link-down, link-up: `{"link": [a, b]}`, at the instant of the fault
+    - control-outage-start, control-outage-end: `{"switch": name}`
+    - flood-start, flood-end: `{"victim": host, "sources": [host, ...]}`
+    - problem (something that makes the run invalid): `{"reason": text}`
     """
 
     t_s: float

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from testbed.sandbox import RUN_DIR_VARIABLE
 
+_PROC = Path("/proc")
 _OPENER = "unshare"
 
 
@@ -45,15 +46,15 @@ class _Process:
     started_s: float
 
 
-def running_labs(proc: Path = Path("/proc")) -> list[RunningLab]:
+def running_labs() -> list[RunningLab]:
     """Every lab whose processes we may read, oldest first; root sees everybody's."""
     labs: dict[Path, RunningLab] = {}
-    openers = [process for process in _processes(proc) if process.name == _OPENER]
+    openers = [process for process in _processes() if process.name == _OPENER]
     for opener in sorted(openers, key=lambda process: process.started_s):
         try:
-            run_dir = _run_dir(proc / str(opener.pid))
-            command = _command(proc, opener)
-            owner = (proc / str(command)).stat().st_uid
+            run_dir = _run_dir(opener.pid)
+            command = _command(opener)
+            owner = (_PROC / str(command)).stat().st_uid
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # it has just ended, or belongs to somebody else
         if run_dir is None or run_dir in labs:
@@ -89,10 +90,10 @@ def stop(lab: RunningLab, timeout_s: float = 10.0) -> bool:
     return in_time
 
 
-def _processes(proc: Path) -> Iterator[_Process]:
+def _processes() -> Iterator[_Process]:
     boot_s = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     ticks_per_s = os.sysconf("SC_CLK_TCK")
-    for entry in proc.iterdir():
+    for entry in _PROC.iterdir():
         if not entry.name.isdecimal():
             continue
         try:
@@ -107,15 +108,15 @@ def _processes(proc: Path) -> Iterator[_Process]:
         )
 
 
-def _command(proc: Path, opener: _Process) -> int:
+def _command(opener: _Process) -> int:
     """The process to end. An orphan's parent is init, or a user's session: never that one."""
-    parent_program = (proc / str(opener.parent) / "exe").readlink().name
+    parent_program = (_PROC / str(opener.parent) / "exe").readlink().name
     return opener.parent if parent_program.startswith("python") else opener.pid
 
 
-def _run_dir(process: Path) -> Path | None:
+def _run_dir(pid: int) -> Path | None:
     prefix = f"{RUN_DIR_VARIABLE}=".encode()
-    for variable in (process / "environ").read_bytes().split(b"\0"):
+    for variable in (_PROC / str(pid) / "environ").read_bytes().split(b"\0"):
         if variable.startswith(prefix):
             return Path(os.fsdecode(variable[len(prefix) :]))
     return None

@@ -86,7 +86,8 @@ def _build(topology: Topology, addressing: Addressing, links: LinkBackend) -> Mi
     net = Mininet(controller=None, link=links.mininet_link, build=False)
     net.addController(_Controller("c0", ip=CONTROLLER_ADDRESS, port=CONTROLLER_PORT))
     for host in topology.hosts:
-        net.addHost(host.name, ip=f"{addressing.ipv4[host.name]}/{_PREFIX_LENGTH}")
+        ip = f"{addressing.ipv4[host.name]}/{_PREFIX_LENGTH}"
+        net.addHost(host.name, ip=ip, mac=addressing.mac[host.name])
     for switch in topology.switches:
         net.addSwitch(
             switch.name,
@@ -103,10 +104,7 @@ def _build(topology: Topology, addressing: Addressing, links: LinkBackend) -> Mi
             f"port{end}": addressing.port[node, peer]
             for end, (node, peer) in enumerate(link.directions, start=1)
         }
-        macs = {
-            f"addr{end}": addressing.mac.get(node) for end, node in enumerate((link.a, link.b), 1)
-        }
-        net.addLink(link.a, link.b, **ports, **(macs if links.name == "kernel" else {}))
+        net.addLink(link.a, link.b, **ports)
     net.build()
     net.start()
     return net

@@ -19,6 +19,7 @@ RUN_DIR_VARIABLE = "TWINBED_RUN_DIR"
 """Set in the environment of every process of a lab: the process table is the register of labs."""
 
 _NAMESPACES = ("--net", "--pid", "--mount", "--uts", "--ipc", "--cgroup")
+_IPV6 = Path("/proc/sys/net/ipv6/conf")
 _REQUIRED_TOOLS = {"unshare": "util-linux", "setpriv": "util-linux", "mount": "mount"}
 
 
@@ -111,5 +112,6 @@ def furnish(lab_variables: Mapping[str, str]) -> None:
         ("ip", "link", "set", "lo", "up"),
     ):
         subprocess.run(command, check=True, capture_output=True)
-    for scope in ("all", "default"):
-        Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1\n")
+    if _IPV6.exists():  # a kernel may come without it
+        for scope in ("all", "default"):
+            (_IPV6 / scope / "disable_ipv6").write_text("1\n")

@@ -38,13 +38,14 @@ class ForecastScored(Record, frozen=True, tag="forecast-scored"):
 class DelayPredicted(Record, frozen=True, tag="delay-predicted"):
     """The model's mean one-way delay (host to host) under the load and routes of [start_s, end_s).
 
-    Made from the telemetry of the interval alone, never from probes.
+    Made from the telemetry of the interval alone, never from probes. None where a pair had no
+    route for some of it, or a link no counters.
     """
 
     start_s: float
     end_s: float
-    od_delay_ms: tuple[float, ...]
-    link_utilisation: tuple[float, ...]
+    od_delay_ms: tuple[float | None, ...]
+    link_utilisation: tuple[float | None, ...]
 
 
 class Alarm(Record, frozen=True, tag="alarm"):

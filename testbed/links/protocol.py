@@ -9,18 +9,11 @@ from topologies.model import LinkShape
 MAX_MESSAGE_BYTES = 1 << 20
 
 
-class End(msgspec.Struct, frozen=True):
-    """One end of a link: its TAP interface, and the MAC address it is given, if any."""
-
-    interface: str
-    mac: str | None = None
-
-
 class LinkSpec(msgspec.Struct, frozen=True):
-    """A link to be made."""
+    """A link to be made: the names of its two TAP interfaces, and what it does to frames."""
 
-    a: End
-    b: End
+    a: str
+    b: str
     shape: LinkShape
 
 

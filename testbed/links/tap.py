@@ -1,4 +1,4 @@
-"""TAP interfaces: made, given an address, and given or denied carrier; see Linux tuntap.rst."""
+"""TAP interfaces: made, brought up, and given or denied carrier; see Linux tuntap.rst."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ _TUNSETSNDBUF = 0x400454D4
 _TUNSETCARRIER = 0x400454E2
 _IFF_TAP = 0x0002
 _IFF_NO_PI = 0x1000
-_SIOCSIFHWADDR = 0x8924
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
-_ARPHRD_ETHER = 1
 _SEND_BUFFER_BYTES = 16 * 1024 * 1024
 
 
@@ -38,18 +36,13 @@ def create_tap(name: str) -> int:
     return fd
 
 
-def bring_up(name: str, mac: str | None = None) -> None:
-    """Set the MAC address, if given, and bring the interface up."""
-    packed = name.encode()
+def bring_up(name: str) -> None:
+    """Bring the interface up."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        if mac is not None:
-            address = bytes.fromhex(mac.replace(":", ""))
-            request = struct.pack("16sH6s16x", packed, _ARPHRD_ETHER, address)
-            fcntl.ioctl(control, _SIOCSIFHWADDR, request)
-        flags = struct.unpack(
-            "16sH22x", fcntl.ioctl(control, _SIOCGIFFLAGS, struct.pack("16s24x", packed))
-        )[1]
-        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH22x", packed, flags | _IFF_UP))
+        request = struct.pack("16s24x", name.encode())
+        flags = struct.unpack("16sH22x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]
+        request = struct.pack("16sH22x", name.encode(), flags | _IFF_UP)
+        fcntl.ioctl(control, _SIOCSIFFLAGS, request)
 
 
 def set_carrier(fd: int, up: bool) -> None:

@@ -24,7 +24,6 @@ from testbed.links.protocol import (
     Carrier,
     Create,
     Done,
-    End,
     Failed,
     Inspect,
     Inspection,
@@ -70,12 +69,11 @@ class UserspaceLinks:
 
     def create(self, topology: Topology, addressing: Addressing) -> None:
         """Have the daemon make every TAP, with its final name."""
-
-        def end(node: str, neighbour: str) -> End:
-            return End(addressing.interface(node, neighbour), addressing.mac.get(node))
-
         self._number = {link: number for number, link in enumerate(topology.links)}
-        specs = [LinkSpec(end(k.a, k.b), end(k.b, k.a), k.shape) for k in topology.links]
+        specs = [
+            LinkSpec(addressing.interface(k.a, k.b), addressing.interface(k.b, k.a), k.shape)
+            for k in topology.links
+        ]
         self._ask(Create(tuple(specs)))
 
     def shape_all(self, run: NodeCommand) -> None:

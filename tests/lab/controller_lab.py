@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import msgspec
 
-from controller.messages import FromController
+from controller.messages import FromClient, Ready
 from controller.northbound_client import NorthboundClient, connect
-from testbed.network import Network
+from testbed.network import CONTROLLER_ADDRESS, CONTROLLER_PORT, Network
 
 M = TypeVar("M")
 PATIENCE_S = 15.0
@@ -29,29 +29,89 @@ class ControllerLab:
     process: subprocess.Popen[bytes]
     client: NorthboundClient
     started_s: float
-    run_dir: Path
 
-    def await_message(
-        self, kind: type[M], condition: Callable[[M], bool] = lambda _: True
-    ) -> M:
+    def await_message(self, kind: type[M], condition: Callable[[M], bool] = lambda _: True) -> M:
         """The next message of `kind` that meets `condition`."""
         deadline_s = time.monotonic() + PATIENCE_S
         while (left_s := deadline_s - time.monotonic()) > 0:
-            message: FromController | None = self.client.receive(left_s)
+            message = self.client.receive(left_s)
             if isinstance(message, kind) and condition(message):
                 return message
-        raise AssertionError(f"no {kind.__name__} within {PATIENCE_S} s")
+        raise AssertionError(f"no such {kind.__name__} within {PATIENCE_S} s")
+
+    def ask(self, request: FromClient, kind: type[M]) -> M:
+        """The answer, of `kind`, to a request."""
+        self.client.send(request)
+        return self.await_message(kind, lambda m: m.request_id == request.request_id)
+
+    def cpu_s(self) -> float:
+        """Processor time that the controller has used."""
+        return time.clock_gettime(~self.process.pid << 3 | 2)  # as clock_getcpuclockid(3) has it
 
 
 @contextmanager
 def control(network: Network, run_dir: Path, *options: str) -> Iterator[ControllerLab]:
-    """Start a controller for `network`, and end it."""
+    """Start a controller for `network`, wait until it is ready, and end it afterwards."""
     (run_dir / "topology.json").write_bytes(msgspec.json.encode(network.topology))
     started_s = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "controller", "--run-dir", run_dir, *options])
     try:
         with connect(run_dir / "northbound.sock") as client:
-            yield ControllerLab(network, process, client, started_s, run_dir)
+            lab = ControllerLab(network, process, client, started_s)
+            lab.await_message(Ready)
+            yield lab
     finally:
         process.terminate()
         assert process.wait(PATIENCE_S) == 0
+
+
+def set_control_channel(network: Network, switch: str, connected: bool) -> None:
+    """Cut a switch from its controller, or let it connect again; it keeps its flows.
+
+    It is pointed to where nobody listens: were its only controller deleted, Open vSwitch would
+    flush its flows (connmgr_set_controllers in ofproto/connmgr.c).
+    """
+    port = CONTROLLER_PORT if connected else 1
+    target = f"tcp:{CONTROLLER_ADDRESS}:{port}"
+    subprocess.run(["ovs-vsctl", "--no-wait", "set-controller", switch, target], check=True)
+
+
+@dataclass
+class Stream:
+    """What became of the packets of a stream; there and back counts as one."""
+
+    sent: int = 0
+    lost: int = 0
+
+
+@contextmanager
+def streaming(
+    network: Network, source: str, target: str, spacing_ms: int, duration_s: int
+) -> Iterator[Stream]:
+    """Packets at an even pace, echoed by `target`; the result is there afterwards.
+
+    The body must take less than `duration_s`.
+    """
+    stream = Stream()
+    # With a minimum interval, the server drops packets that a busy machine has bunched up.
+    server = network.hosts.start(target, ["irtt", "server", "-i", "0"])
+    try:
+        address = network.addressing.ipv4[target]
+        pace = ["-i", f"{spacing_ms}ms", "-d", f"{duration_s}s"]
+        argv = ["irtt", "client", "-Q", "-o", "-", *pace, address]
+        client = network.hosts.start(source, argv, stdout=subprocess.PIPE)
+        yield stream
+        assert client.poll() is None, "the stream has ended before the test"
+        stats = msgspec.json.decode(client.communicate(timeout=PATIENCE_S)[0])["stats"]
+        stream.sent = stats["packets_sent"]
+        stream.lost = stream.sent - stats["packets_received"]
+        assert stream.sent >= 0.9 * duration_s * 1000 / spacing_ms
+    finally:
+        server.terminate()
+        server.wait(PATIENCE_S)
+
+
+def reaches(network: Network, source: str, target: str, count: int = 1) -> bool:
+    """Whether `count` pings are all answered."""
+    argv = ["ping", "-q", "-c", str(count), "-i", "0.01", "-W", "1"]
+    return network.hosts.run(source, [*argv, network.addressing.ipv4[target]]).returncode == 0

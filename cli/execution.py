@@ -1,0 +1,99 @@
+"""One run from the command line: prepared, carried out in a lab, analysed, reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.errors import UserError
+from cli.progress import RunProgress
+from generators.history import HistoryError
+from playbooks.expectations import unmet
+from playbooks.preparation import (
+    MissingProgramError,
+    Prepared,
+    Request,
+    RunDirectoryError,
+    prepare,
+)
+from playbooks.runner import Interrupted, run_lab
+from playbooks.schema import builtin_playbook
+from results.analysis import analyse
+from results.report import run_report
+from results.run_directory import RunDirectory
+from results.summary import Summary, reported_run
+from testbed.links.backend import LinkError
+from testbed.sandbox import SandboxUnavailableError
+from twin.policies import UnknownPolicyError
+
+DEFAULT_OUT = Path("runs")
+_WRONG_INPUT = (UnknownPolicyError, HistoryError, RunDirectoryError)
+_UNABLE = (MissingProgramError, SandboxUnavailableError, LinkError)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run and what it said."""
+
+    run_dir: RunDirectory
+    summary: Summary
+    unmet: tuple[str, ...]
+    """Expectations of the playbook that do not hold."""
+
+
+def execute(
+    playbook: str,
+    policy: str,
+    seed: int,
+    out: Path,
+    history: Path | None,
+    progress: RunProgress,
+) -> Finished:
+    """Run one playbook under one policy.
+
+    Raises:
+        UserError, DocumentError: the input is wrong or the machine cannot do it.
+        KeyboardInterrupt: the run was ended from outside; its directory holds what was recorded.
+    """
+    with _as_user_errors():
+        request = Request(playbook_file(playbook), policy, seed, out, history)
+        prepared = prepare(request, progress.step)
+    try:
+        run_lab(prepared.run_dir, prepared.sandbox, progress.event)
+    except Interrupted:
+        _analyse(prepared)
+        raise KeyboardInterrupt from None
+    progress.step("analysing")
+    return _analyse(prepared)
+
+
+def exit_code(finished: Sequence[Finished]) -> int:
+    """3 if a run is invalid, else 1 if an expectation failed, else 0."""
+    if not all(one.summary.valid for one in finished):
+        return 3
+    return 1 if any(one.unmet for one in finished) else 0
+
+
+def playbook_file(playbook: str) -> Path:
+    """The file that is meant: one that exists, or a built-in playbook's."""
+    path, builtin = Path(playbook), builtin_playbook(playbook)
+    return builtin if not path.exists() and builtin.exists() else path
+
+
+def _analyse(prepared: Prepared) -> Finished:
+    summary = analyse(prepared.run_dir)
+    prepared.run_dir.report.write_text(run_report(reported_run(prepared.run_dir, summary)))
+    failed = tuple(unmet(prepared.playbook.expect, summary.metrics))
+    return Finished(prepared.run_dir, summary, failed)
+
+
+@contextmanager
+def _as_user_errors() -> Iterator[None]:
+    try:
+        yield
+    except _WRONG_INPUT as error:
+        raise UserError(str(error)) from error
+    except _UNABLE as error:
+        raise UserError(str(error), exit_code=3) from error

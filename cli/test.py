@@ -1,0 +1,39 @@
+"""Run the project's own tests: those without privilege, then real labs.
+
+Words that are not known here go to pytest: `twinbed test -x -k sandbox`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+_UNIT = ("tests/unit",)
+_ALL = ("tests/unit", "tests/lab", "tests/kernel")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument(
+        "--unit", action="store_true", help="only the tests that need no privilege and no network"
+    )
+    parser.set_defaults(passed_on=())
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run pytest; 0 when every test passed, else 1."""
+    os.chdir(CHECKOUT)
+    suites = _UNIT if arguments.unit else _ALL
+    return 0 if pytest.main(pytest_words(suites, arguments.passed_on)) == 0 else 1
+
+
+def pytest_words(suites: Sequence[str], passed_on: Sequence[str]) -> list[str]:
+    """What pytest is called with: the suites that exist, unless tests were named."""
+    if any(word.startswith("tests/") for word in passed_on):
+        return list(passed_on)
+    return [suite for suite in suites if (CHECKOUT / suite).is_dir()] + list(passed_on)

@@ -1,0 +1,75 @@
+"""Raw OpenFlow statistics as northbound counters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from controller.messages import OdCounters, PortCounters
+from topologies.addressing import Addressing
+from topologies.model import OdPair
+
+
+def port_counters(
+    addressing: Addressing, switch: str, stats: Iterable[Any]
+) -> tuple[PortCounters, ...]:
+    """OFPPortStats of one switch, for the ports that the topology knows, in port order."""
+    known = (
+        (stat, addressing.neighbour.get((switch, stat.port_no)))
+        for stat in sorted(stats, key=lambda stat: int(stat.port_no))
+    )
+    return tuple(
+        PortCounters(
+            neighbour=neighbour,
+            rx_packets=stat.rx_packets,
+            tx_packets=stat.tx_packets,
+            rx_bytes=stat.rx_bytes,
+            tx_bytes=stat.tx_bytes,
+            rx_dropped=stat.rx_dropped,
+            tx_dropped=stat.tx_dropped,
+        )
+        for stat, neighbour in known
+        if neighbour is not None
+    )
+
+
+@dataclass(frozen=True)
+class _Count:
+    packets: int = 0
+    bytes: int = 0
+
+
+class OdTotals:
+    """Adds up the counters of ingress entries, so that they never go backwards.
+
+    An entry that is put again over itself keeps its counters; one in a switch that has lost its
+    state starts from zero, and counts on from what was last read.
+    """
+
+    def __init__(self, addressing: Addressing) -> None:
+        self._host = addressing.host_of_ipv4
+        self._base: dict[OdPair, _Count] = {}
+        self._last: dict[OdPair, _Count] = {}
+
+    def update(self, stats: Iterable[Any]) -> tuple[OdCounters, ...]:
+        """OFPFlowStats of the ingress entries of one switch, as totals per pair."""
+        return tuple(
+            self._total(pair, _Count(stat.packet_count, stat.byte_count))
+            for stat in stats
+            if (pair := self._pair(dict(stat.match.items())))
+        )
+
+    def _pair(self, match: Mapping[str, Any]) -> OdPair | None:
+        source = self._host.get(match.get("ipv4_src", ""))
+        target = self._host.get(match.get("ipv4_dst", ""))
+        return (source, target) if source and target else None
+
+    def _total(self, pair: OdPair, count: _Count) -> OdCounters:
+        last = self._last.get(pair, _Count())
+        base = self._base.get(pair, _Count())
+        if count.packets < last.packets:
+            base = _Count(base.packets + last.packets, base.bytes + last.bytes)
+            self._base[pair] = base
+        self._last[pair] = count
+        return OdCounters(*pair, base.packets + count.packets, base.bytes + count.bytes)

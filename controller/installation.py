@@ -1,0 +1,216 @@
+"""What is installed where, and the transactions that change it without losing a packet."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from controller.flow_entries import (
+    FlowEntry,
+    RouteEntries,
+    base_entries,
+    drop_entry,
+    route_entries,
+)
+from controller.flow_table import Change, FlowTables, put, remove
+from controller.labels import Labels
+from controller.reroute import drain_s
+from topologies.addressing import address
+from topologies.model import OdPair, Path, Topology
+
+
+class Switches(Protocol):
+    """The switches as seen from here; `controller.switches` talks to real ones."""
+
+    @property
+    def connected(self) -> AbstractSet[str]:
+        """Names of the switches that can be programmed now."""
+
+    def commit(self, changes: Sequence[Change]) -> Mapping[str, str]:
+        """Send all changes at once and wait until each switch confirms; why those fail that do."""
+
+    def installed(self, switch: str) -> list[FlowEntry]:
+        """The entries of ours that `switch` holds; none when it does not answer."""
+
+
+Obstacle = Callable[[Path], "str | None"]
+"""Says why a path cannot be used just now, or None."""
+
+
+@dataclass(frozen=True)
+class InstalledRoute:
+    """The route of one pair. `requested`: a client put it there, so it stays while it lives."""
+
+    path: Path
+    entries: RouteEntries
+    requested: bool
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """Entries that new packets use no more, and how long those under way may need them."""
+
+    entries: tuple[FlowEntry, ...] = ()
+    drain_s: float = 0.0
+
+    def __add__(self, other: Leftovers) -> Leftovers:
+        return Leftovers(self.entries + other.entries, max(self.drain_s, other.drain_s))
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What became of a batch of moves, and when each phase was confirmed by barriers."""
+
+    applied: Mapping[OdPair, Path]
+    failed: Mapping[OdPair, str]
+    installed_s: float
+    switched_s: float
+    leftovers: Leftovers
+
+
+class Installation:
+    """Entries and routes of one network, in the switches and in mind.
+
+    `defer(delay_s, call)` runs `call` later, beside other work. All else is called by one caller
+    at a time.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        switches: Switches,
+        defer: Callable[[float, Callable[[], None]], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.routes: dict[OdPair, InstalledRoute] = {}
+        self._topology = topology
+        self._switches = switches
+        self._defer = defer
+        self._clock = clock
+        self._addressing = address(topology)
+        self._labels = Labels()
+        self._tables = FlowTables(base_entries(self._addressing))
+        self._unconfirmed: defaultdict[str, dict[OdPair, Leftovers]] = defaultdict(dict)
+        """By ingress switch: the pairs that it may still send along their old entries."""
+
+    def confirmed(self) -> dict[OdPair, Path]:
+        """The path of every pair whose entries are all known to be in place."""
+        waiting = {pair for pairs in self._unconfirmed.values() for pair in pairs}
+        return {pair: r.path for pair, r in self.routes.items() if pair not in waiting}
+
+    def move(self, targets: Mapping[OdPair, Path], requested: bool, obstacle: Obstacle) -> Moved:
+        """Make before break, all pairs together: first behind the ingress, then the ingress.
+
+        A path that meets an `obstacle` before its ingress is switched is given up. The caller
+        retires the leftovers.
+        """
+        here = {pair for pair, path in targets.items() if self._confirmed_on(pair, path)}
+        for pair in here:
+            self.routes[pair] = replace(self.routes[pair], requested=requested)
+        new = {
+            pair: InstalledRoute(
+                path,
+                route_entries(self._addressing, pair, path, self._labels.fresh()),
+                requested,
+            )
+            for pair, path in targets.items()
+            if pair not in here
+        }
+        lost = self._commit(put(entry for r in new.values() for entry in r.entries.behind))
+        installed_s = self._clock()
+        failed = _failures(new, lost, obstacle)
+        self.retire(Leftovers(tuple(e for pair in failed for e in new[pair].entries.behind)))
+        for pair in failed:
+            del new[pair]
+        lost = self._commit(put(route.entries.ingress for route in new.values()))
+        switched_s = self._clock()
+        leftovers = Leftovers()
+        for pair, route in new.items():
+            before = self._replace(pair, route)
+            if why := lost.get(route.entries.ingress.switch):
+                failed[pair] = _later(route.entries.ingress.switch, why)
+                self._hold(route.entries.ingress.switch, pair, before)
+            else:
+                leftovers += before
+        applied = {pair: path for pair, path in targets.items() if pair not in failed}
+        return Moved(applied, failed, installed_s, switched_s, leftovers)
+
+    def retire(self, leftovers: Leftovers, then: Callable[[], None] | None = None) -> None:
+        """Remove `leftovers` once no packet needs them, then call `then`."""
+
+        def retire_now() -> None:
+            self._commit(remove(leftovers.entries))
+            if then:
+                then()
+
+        if leftovers.entries:
+            self._defer(leftovers.drain_s, retire_now)
+        elif then:
+            then()
+
+    def fill(self, switches: Iterable[str]) -> dict[OdPair, Path]:
+        """Give each of `switches` all that it should hold; return the routes this confirms.
+
+        Entries it has already are replaced by themselves, which keeps their counters.
+        """
+        names = sorted(switches)
+        lost = self._switches.commit(put(e for name in names for e in self._tables.of(name)))
+        confirmed: dict[OdPair, Path] = {}
+        for switch in names:
+            if switch not in lost:
+                for pair, leftovers in self._unconfirmed.pop(switch, {}).items():
+                    confirmed[pair] = self.routes[pair].path
+                    self.retire(leftovers)
+        return confirmed
+
+    def clean(self, switch: str) -> None:
+        """Remove the entries of ours from `switch` that it should not hold."""
+        surplus = self._tables.surplus(switch, self._switches.installed(switch))
+        self._switches.commit(remove(surplus))
+
+    def drop(self, pair: OdPair, dropped: bool) -> str:
+        """Drop all packets of `pair` at its ingress, or no longer; why not yet, if not."""
+        ingress = self._topology.switch_of[pair[0]]
+        entry = drop_entry(self._addressing, pair, ingress)
+        lost = self._commit([Change(entry, remove=not dropped)])
+        return _later(ingress, lost[ingress]) if ingress in lost else ""
+
+    def _confirmed_on(self, pair: OdPair, path: Path) -> bool:
+        route = self.routes.get(pair)
+        waiting = self._unconfirmed.get(path[0], {})
+        return route is not None and route.path == path and pair not in waiting
+
+    def _replace(self, pair: OdPair, route: InstalledRoute) -> Leftovers:
+        before = self.routes.get(pair)
+        self.routes[pair] = route
+        if before is None:
+            return Leftovers()
+        return Leftovers(before.entries.behind, drain_s(self._topology, pair, before.path))
+
+    def _hold(self, ingress: str, pair: OdPair, leftovers: Leftovers) -> None:
+        held = self._unconfirmed[ingress]
+        held[pair] = held.get(pair, Leftovers()) + leftovers
+
+    def _commit(self, changes: Sequence[Change]) -> Mapping[str, str]:
+        self._tables.apply(changes)
+        return self._switches.commit(changes)
+
+
+def _failures(
+    routes: Mapping[OdPair, InstalledRoute], lost: Mapping[str, str], obstacle: Obstacle
+) -> dict[OdPair, str]:
+    """The moves that must not go on: a switch did not confirm, or something has just died."""
+    failed: dict[OdPair, str] = {}
+    for pair, route in routes.items():
+        unconfirmed = (f"{switch} {lost[switch]}" for switch in route.path if switch in lost)
+        if reason := next(unconfirmed, None) or obstacle(route.path):
+            failed[pair] = reason
+    return failed
+
+
+def _later(switch: str, why: str) -> str:
+    return f"{switch} {why}: it follows when the switch is back"

@@ -1,0 +1,60 @@
+"""What a requested reroute must satisfy, and how long the old path has to be kept after it."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from itertools import pairwise
+
+from controller.links import Links
+from topologies.model import OdPair, Path, Topology
+from topologies.paths import path_directions, propagation_delay_ms
+
+_SETTLE_S = 0.05
+_FRAME_BITS = 8 * 1514  # a full Ethernet frame, without FCS
+
+
+def refusal_reason(
+    topology: Topology, links: Links, connected: AbstractSet[str], pair: OdPair, path: Path
+) -> str | None:
+    """Why `pair` cannot be moved to `path` now; None when it can."""
+    if reason := unknown_pair(topology, pair):
+        return reason
+    ends = topology.switch_of[pair[0]], topology.switch_of[pair[1]]
+    known = {switch.name for switch in topology.switches}
+    if unknown := next((name for name in path if name not in known), None):
+        return f"there is no switch {unknown}"
+    if not path or (path[0], path[-1]) != ends:
+        return f"the path must lead from {ends[0]} to {ends[1]}"
+    if len(set(path)) != len(path):
+        return "the path visits a switch twice"
+    if gap := next((hop for hop in pairwise(path) if hop not in topology.link_between), None):
+        return f"there is no link {gap[0]}-{gap[1]}"
+    return obstacle(links, connected, path)
+
+
+def unknown_pair(topology: Topology, pair: OdPair) -> str | None:
+    """Why `pair` is not an OD pair, if it is none."""
+    source, target = pair
+    if source != target and {source, target} <= topology.switch_of.keys():
+        return None
+    return f"there is no OD pair {source} -> {target}"
+
+
+def obstacle(links: Links, connected: AbstractSet[str], path: Path) -> str | None:
+    """What keeps an otherwise valid path from being installed just now, if anything."""
+    if hop := links.dead_link_on(path):
+        return f"the link {hop[0]}-{hop[1]} is down"
+    if lost := next((switch for switch in path if switch not in connected), None):
+        return f"{lost} is not connected"
+    return None
+
+
+def drain_s(topology: Topology, pair: OdPair, path: Path) -> float:
+    """How long a packet may still be under way on `path` after its pair has left it.
+
+    That is the propagation delay, a full queue of full frames before each core link, and
+    something for the switches themselves.
+    """
+    shapes = [topology.link_between[hop].shape for hop in path_directions(path)]
+    queued_s = sum((shape.queue_packets + 1) * _FRAME_BITS / shape.rate_bps for shape in shapes)
+    return _SETTLE_S + propagation_delay_ms(topology, pair, path) / 1e3 + queued_s

@@ -1,0 +1,216 @@
+"""The controller at work: news from the switches in, messages out, one worker for all changes.
+
+Everything but the OpenFlow library's events and its start-up is here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import eventlet
+from eventlet.queue import Empty, LightQueue
+
+from controller import northbound, openflow
+from controller.arp import arp_answer
+from controller.counters import OdTotals, port_counters
+from controller.messages import (
+    PROTOCOL_VERSION,
+    DatapathState,
+    FromClient,
+    Hello,
+    LinkState,
+    Message,
+    OdStats,
+    PortStats,
+)
+from controller.router import Router
+from controller.socket_address import SOCKET_NAME
+from controller.switches import OpenFlowSwitches
+from topologies.addressing import address
+from topologies.model import Topology
+from topologies.paths import Weight
+
+JOURNAL_NAME = "telemetry.jsonl"
+"""File name, in the run directory, of the journal of all messages."""
+
+PORT_POLL_S = 0.25
+_POLLS_PER_FLOW_POLL = 2  # the switch refreshes flow counters twice a second, not more often
+
+_logger = logging.getLogger(__name__)
+
+
+class Service:
+    """One network under control.
+
+    Args:
+        topology: the network.
+        weight: what shortest paths are shortest by.
+        run_dir: where the northbound socket and the journal of all messages are to be.
+        fail: called with a reason when the controller cannot go on.
+
+    Raises:
+        StartError: another controller serves `run_dir`.
+        OSError: the socket or the journal cannot be made.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        weight: Weight,
+        run_dir: Path,
+        fail: Callable[[str], None],
+    ) -> None:
+        self.switches = OpenFlowSwitches()
+        self._topology = topology
+        self._addressing = address(topology)
+        self._fail = fail
+        journal = (run_dir / JOURNAL_NAME).open("ab", buffering=0)
+        self._socket_path = run_dir.absolute() / SOCKET_NAME
+        self._listener = northbound.listen(self._socket_path)
+        self._northbound = northbound.Northbound(
+            journal,
+            self._snapshot,
+            self._requested,
+            lambda error: fail(f"cannot write {run_dir / JOURNAL_NAME}: {error.strerror}"),
+        )
+        self._router = Router(
+            topology, weight, self.switches, self._northbound.publish, self._spawn_after
+        )
+        self._totals = OdTotals(self._addressing)
+        self._wake = LightQueue(1)
+
+    def start(self) -> None:
+        """Begin to serve, to work and to poll."""
+        self._northbound.record(northbound.encode(self._hello()))
+        self._spawn_after(0.0, self._work)
+        self._spawn_after(0.0, lambda: self._northbound.serve(self._listener))
+        first_s = time.monotonic()
+        stagger_s = PORT_POLL_S / len(self._topology.switches)
+        for index, switch in enumerate(self._topology.switches):
+            self._spawn_after(0.0, self._poller(switch.name, first_s + index * stagger_s))
+
+    def close(self) -> None:
+        """Let nobody connect any more."""
+        self._socket_path.unlink(missing_ok=True)
+
+    # --- news from the switches ---------------------------------------------------------------
+
+    def switch_of(self, datapath_id: int) -> str | None:
+        """Name of a switch of the topology."""
+        return self._addressing.switch_of_datapath.get(datapath_id)
+
+    def connected(self, switch: str, datapath: Any, ports_up: dict[int, bool]) -> None:
+        """`switch` has connected, with the ports in `ports_up`; those it lacks are down."""
+        if switch in self.switches.connected:
+            self._publish(DatapathState(t_s=time.monotonic(), datapath=switch, connected=False))
+        self.switches.add(switch, datapath)
+        self._publish(DatapathState(t_s=time.monotonic(), datapath=switch, connected=True))
+        for name, port in self._addressing.neighbour:
+            if name == switch:
+                self.port_status(switch, port, ports_up.get(port, False))
+        self._router.switch_connected(switch)
+        self._wake_up()
+
+    def disconnected(self, switch: str, datapath: Any) -> None:
+        """A connection of `switch` has ended."""
+        if self.switches.forget(switch, datapath):
+            self._publish(DatapathState(t_s=time.monotonic(), datapath=switch, connected=False))
+            self._router.switch_lost()
+            self._wake_up()
+
+    def port_status(self, switch: str, port: int, up: bool) -> None:
+        """`switch` reports the state of a port."""
+        neighbour = self._addressing.neighbour.get((switch, port))
+        if neighbour is not None and self._router.set_port(switch, neighbour, up):
+            self._publish(
+                LinkState(t_s=time.monotonic(), datapath=switch, neighbour=neighbour, up=up)
+            )
+            self._wake_up()
+
+    def packet_in(self, switch: str, datapath: Any, port: int, frame: bytes) -> None:
+        """A host has sent an ARP frame."""
+        asking = self._addressing.neighbour.get((switch, port))
+        if asking is None or asking not in self._topology.switch_of:
+            return
+        if answer := arp_answer(self._addressing, asking, frame):
+            datapath.send_msg(openflow.packet_out(datapath, port, answer))
+
+    def port_stats(self, switch: str, stats: Sequence[Any]) -> None:
+        """The port counters of `switch` have arrived."""
+        ports = port_counters(self._addressing, switch, stats)
+        self._publish(PortStats(t_s=time.monotonic(), datapath=switch, ports=ports))
+
+    def flow_stats(self, switch: str, stats: Sequence[Any]) -> None:
+        """The counters of the ingress entries of `switch` have arrived."""
+        pairs = self._totals.update(stats)
+        self._publish(OdStats(t_s=time.monotonic(), datapath=switch, pairs=pairs))
+
+    # --- northbound ---------------------------------------------------------------------------
+
+    def _publish(self, message: Message) -> None:
+        self._northbound.publish(message)
+
+    def _requested(self, request: FromClient) -> None:
+        self._router.request(request)
+        self._wake_up()
+
+    def _hello(self) -> Hello:
+        return Hello(t_s=time.monotonic(), version=PROTOCOL_VERSION, topology=self._topology.name)
+
+    def _snapshot(self) -> Iterable[Message]:
+        now_s = time.monotonic()
+        yield self._hello()
+        for switch in self._topology.switches:
+            connected = switch.name in self.switches.connected
+            yield DatapathState(t_s=now_s, datapath=switch.name, connected=connected)
+        for switch_name, neighbour in self._router.links.down_ports:
+            yield LinkState(t_s=now_s, datapath=switch_name, neighbour=neighbour, up=False)
+        yield self._router.snapshot()
+        if self._router.ready:
+            yield self._router.ready
+
+    # --- loops --------------------------------------------------------------------------------
+
+    def _wake_up(self) -> None:
+        if self._wake.empty():
+            self._wake.put(None)
+
+    def _work(self) -> None:
+        while True:
+            wait_s = self._router.work()
+            try:
+                self._wake.get(timeout=wait_s)
+            except Empty:
+                continue
+
+    def _poller(self, switch: str, first_s: float) -> Callable[[], None]:
+        """Asks one switch for its counters, always at the same phase of the period."""
+
+        def poll() -> None:
+            for tick in count():
+                late_s = time.monotonic() - (first_s + tick * PORT_POLL_S)
+                if late_s > PORT_POLL_S:
+                    continue
+                eventlet.sleep(max(0.0, -late_s))
+                self.switches.ask(switch, openflow.port_stats_request)
+                if tick % _POLLS_PER_FLOW_POLL == 0:
+                    self.switches.ask(switch, openflow.ingress_stats_request)
+
+        return poll
+
+    def _spawn_after(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Run `call` beside everything else; that it raises is the end of the controller."""
+
+        def guarded() -> None:
+            try:
+                call()
+            except Exception as error:
+                _logger.exception("the controller cannot go on")
+                self._fail(repr(error))
+
+        eventlet.spawn_after(delay_s, guarded)

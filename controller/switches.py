@@ -1,0 +1,134 @@
+"""The connected switches: sends batches of changes and waits for their barriers, on eventlet."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+from eventlet.queue import Empty, LightQueue
+
+from controller import openflow
+from controller.flow_entries import FlowEntry
+from controller.flow_table import Change
+
+_ANSWER_TIMEOUT_S = 2.0
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Waiting:
+    """Somebody waits for the answer of one switch to one xid."""
+
+    switch: str
+    answers: LightQueue
+    error: str | None = None
+
+
+class OpenFlowSwitches:
+    """Switches by name. A switch that does not answer in time is disconnected: it reconnects,
+    and is then given all that it should hold."""
+
+    def __init__(self) -> None:
+        self._datapaths: dict[str, Any] = {}
+        self._waiting: dict[tuple[Any, int], _Waiting] = {}
+        self._parts: defaultdict[tuple[Any, int], list[Any]] = defaultdict(list)
+
+    @property
+    def connected(self) -> AbstractSet[str]:
+        """Names of the switches that can be programmed now."""
+        return self._datapaths.keys()
+
+    def add(self, switch: str, datapath: Any) -> None:
+        """A switch has connected."""
+        self._datapaths[switch] = datapath
+
+    def forget(self, switch: str, datapath: Any) -> bool:
+        """A connection has ended; return whether it was the current one of `switch`."""
+        for key in [key for key in self._waiting if key[0] is datapath]:
+            waiting = self._waiting.pop(key)
+            waiting.answers.put((waiting.switch, "was lost"))
+        for key in [key for key in self._parts if key[0] is datapath]:
+            del self._parts[key]
+        if self._datapaths.get(switch) is not datapath:
+            return False
+        del self._datapaths[switch]
+        return True
+
+    def commit(self, changes: Sequence[Change]) -> Mapping[str, str]:
+        """Send all changes at once and wait until each switch confirms; why those fail that do."""
+        batches: defaultdict[str, list[Change]] = defaultdict(list)
+        for change in changes:
+            batches[change.entry.switch].append(change)
+        failed = dict.fromkeys(batches.keys() - self.connected, "is not connected")
+        answers = LightQueue()
+        asked: dict[str, Any] = {}
+        for switch in batches.keys() & self.connected:
+            asked[switch] = datapath = self._datapaths[switch]
+            xid, data = openflow.batch(datapath, batches[switch])
+            self._waiting[datapath, xid] = _Waiting(switch, answers)
+            datapath.send(data)
+        errors = {switch: error for switch, error in self._collect(asked, answers) if error}
+        return failed | errors
+
+    def installed(self, switch: str) -> list[FlowEntry]:
+        """The entries of ours that `switch` holds; none when it does not answer."""
+        datapath = self._datapaths.get(switch)
+        if datapath is None:
+            return []
+        answers = LightQueue()
+        request = openflow.own_entries_request(datapath)
+        self._waiting[datapath, datapath.set_xid(request)] = _Waiting(switch, answers)
+        datapath.send_msg(request)
+        for _, answer in self._collect({switch: datapath}, answers):
+            if isinstance(answer, list):
+                return [openflow.entry_of(switch, stat) for stat in answer]
+        return []
+
+    def ask(self, switch: str, request: Callable[[Any], Any]) -> None:
+        """Send a request whose reply nobody waits for."""
+        if datapath := self._datapaths.get(switch):
+            datapath.send_msg(request(datapath))
+
+    def confirmed(self, datapath: Any, xid: int) -> None:
+        """A barrier reply has arrived."""
+        if waiting := self._waiting.pop((datapath, xid), None):
+            waiting.answers.put((waiting.switch, waiting.error))
+
+    def refused(self, datapath: Any, xid: int, error: str) -> None:
+        """An error message has arrived; its batch's barrier reply follows."""
+        if waiting := self._waiting.get((datapath, xid)):
+            waiting.error = f"refused an entry ({error})"
+        _logger.warning("datapath %s answers %s", datapath.id, error)
+
+    def replied(self, datapath: Any, xid: int, part: Sequence[Any], more: bool) -> list[Any] | None:
+        """A part of a statistics reply has arrived: the whole when nobody waits for it."""
+        parts = self._parts[datapath, xid]
+        parts.extend(part)
+        if more:
+            return None
+        del self._parts[datapath, xid]
+        if waiting := self._waiting.pop((datapath, xid), None):
+            waiting.answers.put((waiting.switch, parts))
+            return None
+        return parts
+
+    def _collect(self, asked: Mapping[str, Any], answers: LightQueue) -> Iterable[tuple[str, Any]]:
+        deadline_s = time.monotonic() + _ANSWER_TIMEOUT_S
+        silent = dict(asked)
+        while silent:
+            try:
+                switch, answer = answers.get(timeout=max(0.0, deadline_s - time.monotonic()))
+            except Empty:
+                break
+            del silent[switch]
+            yield switch, answer
+        for switch, datapath in silent.items():
+            _logger.warning("disconnecting %s: no answer for %g s", switch, _ANSWER_TIMEOUT_S)
+            datapath.close()
+            yield switch, "did not answer"

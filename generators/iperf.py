@@ -1,0 +1,260 @@
+"""iperf 2.1 as a source and sink of UDP traffic: its command lines, and its text output as data.
+
+Only options and output that iperf 2.1.5 to 2.1.9 share are used. Checked against the manual page
+and the source of 2.1.8:
+
+- A client opens its flow with one datagram at once, waits until `--txstart-time`, sends the rest
+  at even gaps and ends with a datagram that counts too. The server's intervals start at
+  `--txstart-time` as well, provided that first datagram came before.
+- `-b` counts UDP payload. At the first gap two datagrams leave together.
+- With `--no-udp-fin` the last datagram is not acknowledged. Without it a client repeats it every
+  10 ms until the acknowledgement arrives, which in a congested network is a flood of its own.
+  The price: when that one datagram is lost, the flow lives on, idle, until the server ends.
+- A server's read that times out (after half an interval without a datagram) puts the previous
+  datagram into the latency statistics once more, later by that time. `FlowMeter` takes it out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+FRAME_OVERHEAD_BYTES = 14 + 20 + 8
+"""Ethernet, IPv4 and UDP headers around a payload; preamble and FCS are not counted."""
+
+LATENCY_BIN_MS = 0.5
+LATENCY_BINS = 4000
+"""Delays up to 2 s; whatever took longer is counted in one bin after the last."""
+
+FEWEST_PACKETS = 4
+"""A client cannot send fewer: the first, the two at the first gap, the last."""
+
+_LARGEST_PAYLOAD_BYTES = 1400
+_SMALLEST_PAYLOAD_BYTES = 128
+_WANTED_PACKETS_PER_S = 4
+"""Below 46 kbit/s packets get smaller instead of rarer, so that every interval sees some."""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How a rate is sent for a while: so many packets of one size."""
+
+    payload_bytes: int
+    packets: int
+    rate_bps: float
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of a packet on the wire."""
+        return self.payload_bytes + FRAME_OVERHEAD_BYTES
+
+    @property
+    def payload_rate_bps(self) -> float:
+        """The rate in iperf's count, which is of payloads."""
+        return self.rate_bps * self.payload_bytes / self.frame_bytes
+
+    @property
+    def gap_s(self) -> float:
+        """Time between two packets."""
+        return self.frame_bytes * 8 / self.rate_bps
+
+
+def sending(rate_bps: float, duration_s: float) -> Sending:
+    """The packets that make `rate_bps` of Ethernet frames over `duration_s`."""
+    wanted = round(rate_bps / 8 / _WANTED_PACKETS_PER_S) - FRAME_OVERHEAD_BYTES
+    payload = min(max(wanted, _SMALLEST_PAYLOAD_BYTES), _LARGEST_PAYLOAD_BYTES)
+    packets = round(rate_bps * duration_s / 8 / (payload + FRAME_OVERHEAD_BYTES))
+    return Sending(payload, packets, rate_bps)
+
+
+def server_argv(port: int, interval_s: float) -> list[str]:
+    """A UDP server on `port` that reports every flow every `interval_s`."""
+    histograms = f"--histograms={LATENCY_BIN_MS * 1000:.0f}u,{LATENCY_BINS}"
+    return [
+        *("iperf", "-s", "-u", "-e", "-f", "b"),
+        *("-p", str(port), "-i", f"{interval_s:g}", histograms),
+    ]
+
+
+def client_argv(
+    source: tuple[str, int], target: tuple[str, int], what: Sending, start_unix_s: float
+) -> list[str]:
+    """A UDP client from one (IPv4 address, port) to another, sending `what` from `start_unix_s`."""
+    # Besides the packets at even gaps: the first, the second of the first gap, the last; and half
+    # a gap so that rounding cannot add one.
+    sending_s = (what.packets - 3.5) * what.gap_s
+    return [
+        *("iperf", "-u", "-e", "-f", "b", "--trip-times", "--no-udp-fin"),
+        *("-c", target[0], "-p", str(target[1]), "-B", f"{source[0]}:{source[1]}"),
+        *("-l", str(what.payload_bytes), "-b", f"{what.payload_rate_bps:.0f}"),
+        *("-t", f"{max(sending_s, 0.01):.2f}", "--txstart-time", f"{start_unix_s:.6f}"),
+    ]
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A server's line about a new flow."""
+
+    flow: int
+    source: tuple[str, int]
+    """IPv4 address and port of the client."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A server's line about one interval of a flow, or about the whole of it."""
+
+    flow: int
+    start_s: float
+    end_s: float
+    payload_bytes: int
+    datagrams: int
+    """Received and lost."""
+    latency_mean_ms: float | None
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A server's line with the delays since a flow's last one; of the whole flow when `final`."""
+
+    flow: int
+    final: bool
+    counts: Counter[int]
+    """Packets by bin; bin i holds delays of [i, i + 1) * LATENCY_BIN_MS."""
+
+
+_CONNECTED = re.compile(r"\[ *(\d+)\] local \S+ port \d+ connected with ([\d.]+) port (\d+)")
+_COUNTS = re.compile(
+    r"\[ *(\d+)\] +([\d.]+)- *([\d.]+) sec +([\d.]+) Bytes +[\d.]+ bits/sec +[\d.]+ ms"
+    r" +-?\d+/ *(\d+) \([^)]*\) +(-|[\d.]+)/"
+)
+_HISTOGRAM = re.compile(
+    r"\[ *(\d+)\] +[\d.]+- *[\d.]+ sec T8(\(f\))?-PDF: bin\(w=\d+us\):cnt\(\d+\)=?([\d:,]*) "
+    r".*obl/obu=(\d+)/(\d+)\)"
+)
+_CLIENT_TOTAL = re.compile(r"^\[ *\d+\] +0\.0+- *[\d.]+ sec +([\d.]+) Bytes ", re.MULTILINE)
+
+
+def parse_server_line(line: str) -> Connected | Counts | Histogram | None:
+    """What one line of a server's output says; None for headings, sums and remarks."""
+    if match := _COUNTS.match(line):
+        flow, start, end, payload, datagrams, latency = match.groups()
+        return Counts(
+            flow=int(flow),
+            start_s=float(start),
+            end_s=float(end),
+            payload_bytes=round(float(payload)),
+            datagrams=int(datagrams),
+            latency_mean_ms=None if latency == "-" else float(latency),
+        )
+    if match := _HISTOGRAM.match(line):
+        flow, final, bins, below, above = match.groups()
+        pairs = (pair.split(":") for pair in bins.split(",") if pair)
+        counts = Counter({int(number) - 1: int(count) for number, count in pairs})
+        counts.update({0: int(below), LATENCY_BINS: int(above)})
+        return Histogram(flow=int(flow), final=final is not None, counts=+counts)
+    if match := _CONNECTED.match(line):
+        flow, address, port = match.groups()
+        return Connected(flow=int(flow), source=(address, int(port)))
+    return None
+
+
+def parse_sent_payload_bytes(output: str) -> int | None:
+    """The payload that a client says it sent, in all; None when it did not get that far."""
+    totals = _CLIENT_TOTAL.findall(output)
+    return round(float(totals[-1])) if totals else None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What a server got of one flow over [start_s, end_s) after the flow's start."""
+
+    start_s: float
+    end_s: float
+    packets: int
+    lost_packets: int
+    """Gaps in the numbering; negative when packets counted as lost before came after all."""
+    latency_mean_ms: float
+    latency_counts: tuple[tuple[int, int], ...]
+    """(bin, packets), ascending."""
+
+
+@dataclass
+class FlowMeter:
+    """Turns the lines about one flow into intervals that add up to its totals.
+
+    A server sums a flow's last, incomplete interval up with all the others. So what that interval
+    held is the total less what went before.
+    """
+
+    payload_bytes: int
+    """Of each packet."""
+    is_over: bool = False
+    """Whether the server has reported its totals."""
+    _line: Counts | None = None
+    _end_s: float = 0.0
+    _packets: int = 0
+    _datagrams: int = 0
+    _delays: Counter[int] = field(default_factory=Counter)
+
+    def feed(self, line: Counts | Histogram) -> Interval | None:
+        """Take the flow's next line; the interval it completes, if packets came in it."""
+        if isinstance(line, Counts):
+            self._line = line
+            return None
+        counts, self._line = self._line, None
+        if counts is None or (line.final and counts.start_s > 0):
+            return None
+        packets = round(counts.payload_bytes / self.payload_bytes)
+        datagrams, delays, mean_ms = counts.datagrams, line.counts, counts.latency_mean_ms
+        if line.final:
+            self.is_over = True
+            packets -= self._packets
+            datagrams -= self._datagrams
+            delays = delays - self._delays
+            mean_ms = None  # it is that of the whole flow
+        return self._interval(max(counts.end_s, self._end_s), packets, datagrams, delays, mean_ms)
+
+    def _interval(
+        self,
+        end_s: float,
+        packets: int,
+        datagrams: int,
+        delays: Counter[int],
+        mean_ms: float | None,
+    ) -> Interval | None:
+        start_s, self._end_s = self._end_s, end_s
+        self._packets += packets
+        self._datagrams += datagrams
+        self._delays += delays
+        if packets <= 0:
+            return None
+        repeated = sum(delays.values()) - packets
+        if repeated > 0:
+            delays, mean_ms = _without_largest(delays, repeated), None
+        return Interval(
+            start_s=start_s,
+            end_s=end_s,
+            packets=packets,
+            lost_packets=datagrams - packets,
+            latency_mean_ms=_mean_ms(delays) if mean_ms is None else mean_ms,
+            latency_counts=tuple(sorted(delays.items())),
+        )
+
+
+def _without_largest(delays: Counter[int], count: int) -> Counter[int]:
+    kept = Counter(delays)
+    for index in sorted(delays, reverse=True):
+        taken = min(kept[index], count)
+        kept[index] -= taken
+        count -= taken
+    return +kept
+
+
+def _mean_ms(delays: Counter[int]) -> float:
+    """Mean of a histogram, each packet at the middle of its bin."""
+    packets = sum(delays.values())
+    if not packets:
+        return 0.0
+    return sum((index + 0.5) * count for index, count in delays.items()) * LATENCY_BIN_MS / packets

@@ -1,0 +1,228 @@
+"""From the GAN to a schedule that can be replayed on a topology at a chosen operating point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from generators.schedule import FloatArray, Flood, Schedule
+from topologies.loads import max_link_utilisation
+from topologies.model import Routing, Topology
+from topologies.paths import Weight, path_directions, shortest_paths
+
+if TYPE_CHECKING:  # torch takes seconds to import, and nothing here needs it
+    from generators.gan import Kind, TrafficGan
+
+MIN_RATE_BPS = 8_000.0
+"""Pairs below send nothing: a 1,000-byte packet a second is too few to measure anything."""
+
+_ACCESS_SHARE = 0.9
+"""Of its access link, at most, for one pair or one attack source."""
+_CORE_SHARE = 0.8
+"""Of the slowest core link on its shortest path, at most, before `_ACCESS_SHARE`."""
+_OVERLAP = 3
+"""Steps over which one window fades into the next."""
+_CANDIDATES = 16
+"""Windows made for each one used, to choose one that continues the last."""
+_FLOODS = 64
+"""Attack windows made, to choose one with the right number of sources."""
+_MIN_SOURCE_SHARE = 0.1
+"""Of a flood's volume: who sends less is not counted as a source."""
+_MIN_INTENSITY = 0.2
+"""Of a flood's peak: it begins and ends with this."""
+_MOST_COMPENSATION = 1.5
+"""Of the scale without cuts: more would flatten the traffic against its limits."""
+
+
+@dataclass(frozen=True)
+class FloodRequest:
+    """A volumetric attack on one host; the GAN's attack class gives its shape and its shares."""
+
+    victim: str
+    sources: int
+    rate_bps: float
+    """Of all sources together, at the peak."""
+    start_step: int
+    steps: int
+
+
+def sample_schedule(
+    gan: TrafficGan,
+    topology: Topology,
+    kind: Kind,
+    steps: int,
+    interval_s: float,
+    seed: int,
+    shortest_path_mlu: float,
+    weight: Weight = "delay",
+    flood: FloodRequest | None = None,
+) -> Schedule:
+    """Sample a schedule; the same arguments give the same one, bit for bit.
+
+    All matrices are scaled by one constant such that the mean matrix loads the busiest link of the
+    shortest paths to `shortest_path_mlu` of its rate (above 1: overload). Rates too small to matter
+    are zeroed and rates that no access link carries are cut; `Schedule.notes` says how much.
+
+    Raises:
+        ValueError: the GAN was trained for other hosts, or the flood does not fit the topology or
+            the schedule.
+    """
+    hosts = tuple(host.name for host in topology.hosts)
+    if gan.hosts != hosts:
+        raise ValueError(f"the GAN was trained for the hosts {gan.hosts}, not for {topology.name}")
+    matrices_bps = _continuous(gan, kind, steps, seed)
+    routing = shortest_paths(topology, weight)
+    limits_bps = _pair_limits_bps(topology, routing)
+    scaled_bps, notes = _at_operating_point(
+        matrices_bps, topology, routing, limits_bps, shortest_path_mlu
+    )
+    floods: tuple[Flood, ...] = ()
+    if flood is not None:
+        floods, flood_notes = _floods(gan, topology, flood, steps, seed)
+        notes += flood_notes
+    return Schedule(hosts, interval_s, scaled_bps, floods, notes)
+
+
+def eligible_sources(topology: Topology, victim: str) -> tuple[str, ...]:
+    """Return the hosts that may attack `victim`: those on other switches."""
+    switch = topology.switch_of[victim]
+    return tuple(host.name for host in topology.hosts if host.switch != switch)
+
+
+def _continuous(gan: TrafficGan, kind: Kind, steps: int, seed: int) -> FloatArray:
+    """(steps, hosts, hosts): windows chosen to continue each other, faded over `_OVERLAP` steps."""
+    window = gan.sample(kind, 1, seed).matrices_bps.shape[1]
+    more = max(0, -(-(steps - window) // (window - _OVERLAP)))
+    pool_bps = gan.sample(kind, 1 + more * _CANDIDATES, seed).matrices_bps
+    floor_bps = 1e-3 * pool_bps.mean(axis=(0, 1)) + 1.0
+    unused = list(range(1, len(pool_bps)))
+    chain_bps: FloatArray = pool_bps[0]
+    fade_in = (np.arange(1, _OVERLAP + 1) / (_OVERLAP + 1))[:, None, None]
+    for _ in range(more):
+        tail_bps = chain_bps[-_OVERLAP:]
+        heads_bps = pool_bps[unused, :_OVERLAP]
+        jump = np.abs(np.log((heads_bps + floor_bps) / (tail_bps + floor_bps))).mean(axis=(1, 2, 3))
+        follower_bps = pool_bps[unused.pop(int(jump.argmin()))]
+        faded_bps = (1 - fade_in) * tail_bps + fade_in * follower_bps[:_OVERLAP]
+        chain_bps = np.concatenate([chain_bps[:-_OVERLAP], faded_bps, follower_bps[_OVERLAP:]])
+    return chain_bps[:steps]
+
+
+def _pair_limits_bps(topology: Topology, routing: Routing) -> FloatArray:
+    """(hosts, hosts): the most that one pair may send; 0 where there is no path."""
+    index = {host.name: row for row, host in enumerate(topology.hosts)}
+    access_bps = _access_rates_bps(topology)
+    limits_bps = np.zeros((len(index), len(index)))
+    for (source, target), path in routing.items():
+        core = [topology.link_between[hop].shape.rate_bps for hop in path_directions(path)]
+        slowest = min(access_bps[source], access_bps[target], *(_CORE_SHARE * r for r in core))
+        limits_bps[index[source], index[target]] = _ACCESS_SHARE * slowest
+    return limits_bps
+
+
+def _access_rates_bps(topology: Topology) -> dict[str, float]:
+    return {link.a: link.shape.rate_bps for link in topology.access_links}
+
+
+def _at_operating_point(
+    matrices_bps: FloatArray,
+    topology: Topology,
+    routing: Routing,
+    limits_bps: FloatArray,
+    target_mlu: float,
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Scale, zero and cut; the scale makes up for what that takes from the busiest link."""
+    mean_mlu = max_link_utilisation(topology, routing, matrices_bps.mean(axis=0))
+    uncut_scale = target_mlu / mean_mlu if mean_mlu > 0 else 1.0
+    scale = uncut_scale
+    for _ in range(30):
+        scaled_bps = _replayable(scale * matrices_bps, limits_bps)
+        mlu = max_link_utilisation(topology, routing, scaled_bps.mean(axis=0))
+        wanted_scale = scale * target_mlu / mlu if mlu > 0 else scale
+        wanted_scale = min(wanted_scale, _MOST_COMPENSATION * uncut_scale)
+        if abs(wanted_scale / scale - 1) < 1e-3:
+            break
+        scale = wanted_scale
+    return scaled_bps, _notes(scale * matrices_bps, limits_bps, scale, mlu, target_mlu)
+
+
+def _replayable(matrices_bps: FloatArray, limits_bps: FloatArray) -> FloatArray:
+    return np.minimum(np.where(matrices_bps < MIN_RATE_BPS, 0.0, matrices_bps), limits_bps)
+
+
+def _notes(
+    wanted_bps: FloatArray, limits_bps: FloatArray, scale: float, mlu: float, target_mlu: float
+) -> tuple[str, ...]:
+    total = wanted_bps.sum() or 1.0
+    small = (wanted_bps > 0) & (wanted_bps < MIN_RATE_BPS)
+    cut_bps = np.maximum(wanted_bps - limits_bps, 0.0)
+    notes = [
+        f"the matrices are {scale:.4g} times those the GAN made: the mean one loads the busiest "
+        f"link of the shortest paths to {mlu:.3f} of its rate",
+        f"{small.sum()} rates below {MIN_RATE_BPS / 1e3:g} kbit/s are zeroed "
+        f"({100 * wanted_bps[small].sum() / total:.2f} % of the traffic)",
+        f"{(cut_bps > 0).sum()} rates are cut to what their links carry "
+        f"({100 * cut_bps.sum() / total:.2f} % of the traffic)",
+    ]
+    if abs(mlu / target_mlu - 1) >= 0.01:
+        notes.append(f"the operating point {target_mlu:g} is out of reach within these limits")
+    return tuple(notes)
+
+
+def _floods(
+    gan: TrafficGan, topology: Topology, request: FloodRequest, steps: int, seed: int
+) -> tuple[tuple[Flood, ...], tuple[str, ...]]:
+    if request.victim not in topology.switch_of:
+        raise ValueError(f"the victim {request.victim!r} is no host of {topology.name}")
+    eligible = eligible_sources(topology, request.victim)
+    if not 1 <= request.sources <= len(eligible):
+        raise ValueError(
+            f"{request.sources} sources for a flood of {request.victim}: "
+            f"1 to {len(eligible)} hosts are not on its switch"
+        )
+    if request.start_step < 0 or request.steps < 1 or request.start_step + request.steps > steps:
+        raise ValueError(
+            f"a flood of {request.steps} steps from step {request.start_step} on "
+            f"does not fit a schedule of {steps} steps"
+        )
+    random = np.random.default_rng([seed, 0xF100D])
+    sources = random.choice(np.array(eligible), request.sources, replace=False).tolist()
+    profile = _profile(gan, request.sources, request.steps, seed)
+    wanted_bps = profile * (request.rate_bps / profile.sum(axis=1).max())
+    access_bps = _access_rates_bps(topology)
+    limits_bps = _ACCESS_SHARE * np.array([access_bps[source] for source in sources])
+    sent_bps = _replayable(wanted_bps, limits_bps)
+    rates_bps = np.zeros((steps, request.sources))
+    rates_bps[request.start_step : request.start_step + request.steps] = sent_bps
+    cut = 100 * (1 - sent_bps.sum() / wanted_bps.sum())
+    note = (
+        f"the flood of {request.victim} by {', '.join(sources)} peaks at "
+        f"{sent_bps.sum(axis=1).max() / 1e6:.3g} Mbit/s; {cut:.2f} % of it is cut"
+    )
+    floods = (Flood(s, request.victim, r) for s, r in zip(sources, rates_bps.T, strict=True))
+    return tuple(floods), (note,)
+
+
+def _profile(gan: TrafficGan, sources: int, steps: int, seed: int) -> FloatArray:
+    """(steps, sources): the attack of a window, stretched in time, from its first step to its last.
+
+    Taken is the first of many windows with the number of sources nearest to the wanted. Where
+    they are fewer, further sources send like the strongest.
+    """
+    floods = gan.sample("attack", _FLOODS, seed).floods
+    volumes = floods.sum(axis=1)
+    totals = volumes.sum(axis=1, keepdims=True)
+    active = (volumes >= _MIN_SOURCE_SHARE * totals) & (totals > 0)
+    misfit = np.where(active.any(axis=1), np.abs(active.sum(axis=1) - sources), np.inf)
+    best = int(misfit.argmin())
+    if not active[best].any():
+        return np.ones((steps, sources))
+    intensity = floods[best].sum(axis=1)
+    strong_steps = np.flatnonzero(intensity >= _MIN_INTENSITY * intensity.max())
+    attack = floods[best][strong_steps[0] : strong_steps[-1] + 1]
+    columns = [k if k < active.shape[1] and active[best, k] else 0 for k in range(sources)]
+    # The nearest step, not a mean of two: pulses keep their edges.
+    rows = np.arange(steps) * len(attack) // steps
+    return np.asarray(attack[rows][:, columns])

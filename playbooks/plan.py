@@ -1,0 +1,71 @@
+"""What the supervisor of a lab has to do, with every open choice of the playbook settled.
+
+Times are seconds after the start of the traffic. Nodes are named by their canonical names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from testbed.probes import ProbePlan
+from topologies.model import DirectedLink
+
+PLAN_FILE = "plan.json"
+
+
+class LinkDown(msgspec.Struct, frozen=True, tag="link-down"):
+    """Both ends of a link lose carrier; they get it back after `for_s`, if given."""
+
+    at_s: float
+    link: DirectedLink
+    for_s: float | None = None
+
+
+class ControlOutage(msgspec.Struct, frozen=True, tag="control-outage"):
+    """A switch forwards on, but the controller cannot reach it: a gap in the telemetry."""
+
+    at_s: float
+    switch: str
+    for_s: float
+
+
+class Flood(msgspec.Struct, frozen=True, tag="flood"):
+    """The attack that the schedule carries, marked on the timeline."""
+
+    at_s: float
+    for_s: float
+    victim: str
+    sources: tuple[str, ...]
+
+
+Action = LinkDown | ControlOutage | Flood
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """`plan.json` of the run directory."""
+
+    policy: str
+    weight: str
+    """Of the shortest paths: "delay" or "hops"."""
+    backend: str
+    interval_s: float
+    duration_s: float
+    measure_from_s: float
+    actions: tuple[Action, ...]
+    probes: tuple[ProbePlan, ...]
+    forecaster: str
+    """File of the trained weights."""
+    imputer: str
+    """Reference of the plug-in that fills telemetry gaps."""
+
+
+def write_plan(plan: Plan, run_dir: Path) -> None:
+    """Write `plan.json`."""
+    (run_dir / PLAN_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
+
+
+def read_plan(run_dir: Path) -> Plan:
+    """Read `plan.json`."""
+    return msgspec.json.decode((run_dir / PLAN_FILE).read_bytes(), type=Plan)

@@ -1,0 +1,302 @@
+"""From a playbook to a run directory that a lab can carry out, after every check."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import msgspec
+
+from generators.builtin_history import builtin_history
+from generators.history import History, load_history
+from generators.sampling import FloodRequest, sample_schedule
+from generators.schedule import FloatArray, Schedule
+from playbooks import schema
+from playbooks.busiest import (
+    busiest_host,
+    busiest_link,
+    busiest_switch,
+    mean_matrix,
+    pairs_across,
+    pairs_by_rate,
+)
+from playbooks.checks import BUSIEST
+from playbooks.models import Models, Progress, prepare_models
+from playbooks.plan import (
+    Action,
+    ControlOutage,
+    Flood,
+    LinkDown,
+    Plan,
+    write_plan,
+)
+from results.run_directory import Manifest, RunDirectory
+from testbed.capabilities import probe
+from testbed.links.probing import choose_backend
+from testbed.probes import ProbePlan
+from testbed.sandbox import Sandbox, probe_sandbox
+from topologies.model import Routing, Topology
+from topologies.paths import shortest_paths
+from twin.policies import resolve
+
+IMPUTER = "generators.vae:load_imputer"
+_PROGRAMS = {
+    "ovs-vswitchd": "openvswitch-switch",
+    "mnexec": "mininet",
+    "iperf": "iperf",
+    "irtt": "irtt",
+    "ping": "iputils-ping",
+}
+
+
+class MissingProgramError(Exception):
+    """A program that a lab needs is not installed; the message says how to get it."""
+
+
+class RunDirectoryError(Exception):
+    """The run directory cannot be made; the message says why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for."""
+
+    playbook: Path
+    policy: str
+    seed: int
+    out: Path
+    """The folder in which the run directory is made."""
+    history: Path | None = None
+    """Measured matrices to learn from, instead of the built-in history."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that only waits for its lab."""
+
+    run_dir: RunDirectory
+    sandbox: Sandbox
+    playbook: schema.Playbook
+
+
+def prepare(request: Request, progress: Progress) -> Prepared:
+    """Check everything, train or load the models, sample the schedule, write the run directory.
+
+    Raises:
+        DocumentError: the playbook or its network has problems.
+        UnknownPolicyError, HistoryError: the policy or the history cannot be used.
+        MissingProgramError, SandboxUnavailableError, LinkError: this machine cannot do it.
+        RunDirectoryError: the run directory cannot be made.
+    """
+    playbook = schema.load_playbook(request.playbook)
+    topology = playbook.network()
+    policy = resolve(request.policy).name
+    check_programs()
+    sandbox = probe_sandbox()
+    backend = choose_backend(probe())
+    history = _history(request, topology)
+    run_dir = _make_run_dir(request.out, f"{playbook.name}-{policy}-seed{request.seed}")
+    models = prepare_models(topology, history, run_dir.path, progress)
+    progress("sampling the schedule", None)
+    schedule = _sample(playbook, topology, models, request.seed)
+    plan = _plan(playbook, topology, schedule, request.policy, backend, models)
+    _write(run_dir, request, playbook, topology, schedule, plan)
+    return Prepared(run_dir, sandbox, playbook)
+
+
+def check_programs() -> None:
+    """Look for the programs of a lab.
+
+    Raises:
+        MissingProgramError: naming all that are missing, and the command that installs them.
+    """
+    missing = {program: p for program, p in _PROGRAMS.items() if shutil.which(program) is None}
+    if missing:
+        packages = " ".join(sorted(set(missing.values())))
+        raise MissingProgramError(
+            f"missing: {', '.join(missing)}. Install with: sudo apt-get install {packages}"
+        )
+
+
+def _history(request: Request, topology: Topology) -> History:
+    if request.history is not None:
+        return load_history(request.history, topology)
+    return builtin_history(topology, seed=0)
+
+
+def _make_run_dir(out: Path, name: str) -> RunDirectory:
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+    path = out.resolve() / f"{name}-{stamp}"
+    attempt = 1
+    while True:
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if path.parent.is_file() or attempt > 99:
+                raise RunDirectoryError(f"{path} cannot be made: choose another --out") from None
+            attempt += 1
+            path = path.with_name(f"{name}-{stamp}-{attempt}")
+        except OSError as error:
+            raise RunDirectoryError(
+                f"the run directory {path} cannot be made ({error.strerror}): choose another --out"
+            ) from None
+        else:
+            return RunDirectory(path)
+
+
+# --- the choices that a playbook leaves open ----------------------------------------------------
+
+
+def _sample(playbook: schema.Playbook, topology: Topology, models: Models, seed: int) -> Schedule:
+    """Sample the workload, and then the same workload with the flood upon it, if there is one."""
+    traffic = playbook.traffic
+
+    def sample(flood: FloodRequest | None) -> Schedule:
+        return sample_schedule(
+            models.gan,
+            topology,
+            kind=traffic.kind,
+            steps=traffic.steps,
+            interval_s=traffic.interval_s,
+            seed=seed,
+            shortest_path_mlu=traffic.shortest_path_mlu,
+            weight=playbook.routing.weight,
+            flood=flood,
+        )
+
+    schedule = sample(None)
+    for event in playbook.timeline:
+        if isinstance(event, schema.Flood):
+            return sample(_flood_request(event, topology, schedule))
+    return schedule
+
+
+def _flood_request(event: schema.Flood, topology: Topology, calm: Schedule) -> FloodRequest:
+    busiest = event.victim == BUSIEST
+    return FloodRequest(
+        victim=busiest_host(topology, mean_matrix(calm)) if busiest else event.victim,
+        sources=event.sources,
+        rate_bps=event.rate_mbps * 1e6,
+        start_step=round(event.at_s / calm.interval_s),
+        steps=round(event.for_s / calm.interval_s),
+    )
+
+
+def _plan(
+    playbook: schema.Playbook,
+    topology: Topology,
+    schedule: Schedule,
+    policy: str,
+    backend: str,
+    models: Models,
+) -> Plan:
+    mean_bps = mean_matrix(schedule)
+    routing = shortest_paths(topology, playbook.routing.weight)
+    actions = tuple(
+        _action(event, topology, routing, mean_bps, schedule) for event in playbook.timeline
+    )
+    return Plan(
+        policy=policy,
+        weight=playbook.routing.weight,
+        backend=backend,
+        interval_s=schedule.interval_s,
+        duration_s=schedule.duration_s,
+        measure_from_s=playbook.measure.from_step * schedule.interval_s,
+        actions=actions,
+        probes=_probes(playbook.probes, topology, routing, mean_bps, actions),
+        forecaster=str(models.forecaster),
+        imputer=f"{IMPUTER}={models.vae}",
+    )
+
+
+def _action(
+    event: schema.Event,
+    topology: Topology,
+    routing: Routing,
+    mean_bps: FloatArray,
+    schedule: Schedule,
+) -> Action:
+    if isinstance(event, schema.LinkDown):
+        link = busiest_link(topology, routing, mean_bps) if event.link == BUSIEST else event.link
+        return LinkDown(event.at_s, (link[0], link[1]), event.for_s)
+    if isinstance(event, schema.ControlOutage):
+        busiest = event.switch == BUSIEST
+        switch = busiest_switch(topology, mean_bps) if busiest else event.switch
+        return ControlOutage(event.at_s, switch, event.for_s)
+    sources = tuple(flood.source for flood in schedule.floods)
+    return Flood(event.at_s, event.for_s, schedule.floods[0].victim, sources)
+
+
+def _probes(
+    section: schema.ProbesSection,
+    topology: Topology,
+    routing: Routing,
+    mean_bps: FloatArray,
+    actions: tuple[Action, ...],
+) -> tuple[ProbePlan, ...]:
+    pairs = pairs_by_rate(topology, mean_bps)
+    failing = {
+        pair
+        for action in actions
+        if isinstance(action, LinkDown)
+        for pair in pairs_across(routing, action.link)
+    }
+    affected = [pair for pair in pairs if pair in failing][: section.outage.pairs]
+    return (
+        *(
+            ProbePlan(*pair, "latency", section.latency.spacing_ms)
+            for pair in pairs[: section.latency.pairs]
+        ),
+        *(ProbePlan(*pair, "outage", section.outage.spacing_ms) for pair in affected),
+    )
+
+
+# --- the run directory --------------------------------------------------------------------------
+
+
+def _write(
+    run_dir: RunDirectory,
+    request: Request,
+    playbook: schema.Playbook,
+    topology: Topology,
+    schedule: Schedule,
+    plan: Plan,
+) -> None:
+    started = datetime.now(timezone.utc)
+    manifest = Manifest(
+        run=run_dir.path.name,
+        playbook=playbook.name,
+        policy=resolve(request.policy).name,
+        seed=request.seed,
+        started_at=started.isoformat(timespec="seconds"),
+        realtime_minus_monotonic_s=time.time() - time.monotonic(),
+        interval_s=plan.interval_s,
+        backend=plan.backend,
+        versions=_versions(),
+    )
+    run_dir.manifest.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+    run_dir.playbook.write_text(schema.dump_playbook(playbook))
+    run_dir.write_topology(topology)
+    schedule.save(run_dir.schedule)
+    write_plan(plan, run_dir.path)
+
+
+def _versions() -> Mapping[str, str]:
+    packages = ("twinbed", "ryu", "eventlet", "torch", "numpy", "scipy", "topohub")
+    programs = {
+        "openvswitch": ["ovs-vswitchd", "--version"],
+        "iperf": ["iperf", "--version"],
+        "irtt": ["irtt", "version"],
+    }
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    for name, command in programs.items():
+        output = subprocess.run(command, capture_output=True, text=True)
+        versions[name] = (output.stdout or output.stderr).splitlines()[0]
+    return {"python": platform.python_version(), "kernel": platform.release(), **versions}

@@ -1,0 +1,261 @@
+"""Process 1 of a lab's sandbox: builds the network, runs the timeline, measures, ends it.
+
+Its only input is the run directory (see `plan.py`); what happens is appended there and told, event
+by event, on standard output. The end of standard input is the order to stop. When it ends, the
+kernel ends everything else in the sandbox.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+import msgspec
+
+from controller.messages import Ready
+from controller.northbound_client import connect
+from generators.replay import Replay, ReplayError
+from generators.replay_plan import LEAD_S
+from generators.replay_plan import plan as plan_clients
+from generators.schedule import Schedule
+from playbooks.plan import Plan, read_plan
+from playbooks.processes import Processes
+from playbooks.timeline import Instant, Mark, SetCarrier, SetControlChannel, Step, instants
+from results.run_directory import Event, RunDirectory
+from testbed import openvswitch, sandbox
+from testbed.fidelity import FidelityMonitor
+from testbed.links.backend import LinkBackend, LinkError
+from testbed.links.probing import open_backend
+from testbed.network import Network
+from testbed.probes import Probes, ProbesError
+from topologies.model import Topology
+
+_READY_TIMEOUT_S = 20.0
+_TAIL_S = 5.0
+"""The most that the last clients and servers may take to end after the workload."""
+_SAMPLE_S = 1.0
+
+
+class LabError(Exception):
+    """The run cannot go on; the message is for the user and makes the run invalid."""
+
+
+class Stopped(Exception):  # noqa: N818 (not an error: somebody asked for it)
+    """Standard input has ended: the command that opened the lab is gone or wants an end."""
+
+
+class Supervisor:
+    """One run of one lab, from the empty sandbox to its end."""
+
+    def __init__(self, run_dir: RunDirectory, plan: Plan, events: BinaryIO) -> None:
+        self._run_dir = run_dir
+        self._plan = plan
+        self._topology: Topology = run_dir.read_topology()
+        self._schedule: Schedule = Schedule.load(run_dir.schedule)
+        self._events = events
+        self._processes = Processes(run_dir.logs)
+        self._selector = selectors.DefaultSelector()
+        self._fidelity: BinaryIO = run_dir.fidelity.open("ab", buffering=0)
+        self._monitor: FidelityMonitor | None = None
+        self._sample_at_s = 0.0
+
+    def run(self) -> None:
+        """Carry out the plan.
+
+        Raises:
+            LabError: something that the run depends on failed.
+            Stopped: it was asked to stop.
+        """
+        self.record("lab-starting", {"pid": os.getpid()})
+        os.set_blocking(sys.stdin.fileno(), False)
+        self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, "stdin")
+        with self._processes:
+            network = self._start()
+            self.record("lab-ready", {"switches": len(self._topology.switches)})
+            self._measure(network)
+            self.record("lab-stopping")
+        self.record("lab-stopped")
+
+    def record(self, event: str, detail: Mapping[str, Any] | None = None, t_s: float = 0.0) -> None:
+        """Tell and append an event, told first: the file system may be full."""
+        line = msgspec.json.encode(
+            Event(t_s=t_s or time.monotonic(), event=event, detail=dict(detail or {}))
+        )
+        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+        self._events.write(line + b"\n")
+
+    # --- start ------------------------------------------------------------------------------
+
+    def _start(self) -> Network:
+        """Everything up, all routes confirmed, one packet seen end to end."""
+        plan, here = self._plan, str(self._run_dir.path)
+        self._processes.start(
+            "controller", "controller", "--run-dir", here, "--weight", plan.weight
+        )
+        self._processes.start(
+            "twin",
+            "twin",
+            *("--run-dir", here),
+            *("--policy", plan.policy),
+            *("--interval-s", str(plan.interval_s)),
+            *("--weights", plan.forecaster),
+            *("--imputer", plan.imputer),
+        )
+        links: LinkBackend = open_backend(plan.backend, self._run_dir.logs)
+        self._processes.watch(links.processes())
+        switches = openvswitch.start(self._run_dir.logs)
+        self._processes.watch(switches.processes())
+        for pidfd in self._processes.pidfds():
+            self._selector.register(pidfd, selectors.EVENT_READ, "process")
+        network = Network(self._topology, links)
+        self._monitor = FidelityMonitor(links, switches.ovs_vswitchd.pid)
+        self._await_routes()
+        self._await_packet(network)
+        return network
+
+    def _await_routes(self) -> None:
+        """Wait for the controller's word that every route is confirmed by barriers."""
+        deadline_s = time.monotonic() + _READY_TIMEOUT_S
+        self._await_file(self._run_dir.socket, deadline_s)
+        with connect(self._run_dir.socket) as client, self._watching(client.fileno(), "northbound"):
+            while time.monotonic() < deadline_s:
+                self._pause(deadline_s)
+                while (message := client.receive(0.0)) is not None:
+                    if isinstance(message, Ready):
+                        return
+        raise LabError(
+            f"the controller had not confirmed all routes after {_READY_TIMEOUT_S:g} s: "
+            f"see {self._run_dir.logs / 'controller.log'}"
+        )
+
+    def _await_file(self, path: Path, deadline_s: float) -> None:
+        while not path.exists():
+            if time.monotonic() > deadline_s:
+                raise LabError(f"{path.name} has not appeared: see {self._run_dir.logs}")
+            self._pause(time.monotonic() + 0.01)
+
+    def _await_packet(self, network: Network) -> None:
+        source, target = self._topology.od_pairs[0][0], self._topology.od_pairs[-1][0]
+        address = network.addressing.ipv4[target]
+        ping = network.hosts.run(source, ["ping", "-c", "1", "-W", "2", address])
+        if ping.returncode != 0:
+            raise LabError(f"no packet came through from {source} to {target} ({address})")
+
+    # --- measure ----------------------------------------------------------------------------
+
+    def _measure(self, network: Network) -> None:
+        """Replay the schedule, run the timeline, and probe."""
+        plan = self._plan
+        offset_s = self._run_dir.read_manifest().realtime_minus_monotonic_s
+        addresses = network.addressing.ipv4
+        clients = plan_clients(self._schedule, cuts_s=(plan.measure_from_s,))
+        replay = Replay(clients, network.hosts, addresses, self._run_dir.traffic, offset_s)
+        probes = Probes(network.hosts, addresses, self._run_dir.probes, offset_s)
+        replay.start_servers()
+        probes.start(plan.probes, plan.interval_s + LEAD_S + plan.duration_s)
+        start_s = self._next_interval(time.monotonic() + LEAD_S)
+        replay.start(start_s)
+        self._pause(start_s)
+        self.record("traffic-start", {"duration_s": plan.duration_s}, start_s)
+        for instant in instants(plan.actions, plan.measure_from_s, plan.duration_s):
+            self._pause(start_s + instant.at_s)
+            self._perform(network, instant, start_s)
+        problems = probes.stop()
+        replay.wait(_TAIL_S)
+        self.record("traffic-end")
+        for problem in (*problems, *replay.problems):
+            self.record("problem", {"reason": problem})
+
+    def _next_interval(self, earliest_s: float) -> float:
+        """The twin and the schedule agree on the intervals: multiples on CLOCK_MONOTONIC."""
+        interval_s = self._plan.interval_s
+        return (earliest_s // interval_s + 1) * interval_s
+
+    def _perform(self, network: Network, instant: Instant, start_s: float) -> None:
+        stated_s = start_s + instant.at_s
+        done_s = self._carry_out(network, instant.step, stated_s)
+        detail = {**instant.step.detail, "stated_s": stated_s}
+        self.record(instant.step.event, detail, done_s)
+
+    def _carry_out(self, network: Network, step: Step, stated_s: float) -> float:
+        """Do it; when it was in force."""
+        match step:
+            case SetCarrier(link=link, up=up):
+                return network.set_carrier(self._topology.link_between[link], up)
+            case SetControlChannel(switch=switch, connected=connected):
+                network.set_control_channel(switch, connected)
+                return time.monotonic()
+            case Mark():
+                return stated_s
+
+    # --- wait -------------------------------------------------------------------------------
+
+    def _pause(self, until_s: float) -> None:
+        """Wait until an instant (or until a watched northbound message), and watch meanwhile.
+
+        Raises:
+            LabError: a process of the lab has ended.
+            Stopped: standard input has ended.
+        """
+        while (left_s := until_s - time.monotonic()) > 0:
+            sample_in_s = self._sample_at_s - time.monotonic() if self._monitor else left_s
+            ready = self._selector.select(max(min(left_s, sample_in_s), 0.0))
+            for key, _ in ready:
+                if key.data == "stdin" and not os.read(key.fd, 4096):
+                    raise Stopped
+                if key.data == "process":
+                    name = self._processes.pidfds()[key.fd]
+                    raise LabError(self._processes.obituary(name))
+            if any(key.data == "northbound" for key, _ in ready):
+                return
+            self._sample()
+
+    def _sample(self) -> None:
+        if self._monitor is not None and time.monotonic() >= self._sample_at_s:
+            self._fidelity.write(msgspec.json.encode(self._monitor.sample()) + b"\n")
+            self._sample_at_s = time.monotonic() + _SAMPLE_S
+
+    @contextmanager
+    def _watching(self, fd: int, what: str) -> Iterator[None]:
+        self._selector.register(fd, selectors.EVENT_READ, what)
+        try:
+            yield
+        finally:
+            self._selector.unregister(fd)
+
+
+def main() -> NoReturn:
+    """Run the lab of the run directory named by the only argument."""
+    run_dir = RunDirectory(Path(sys.argv[1]))
+    with run_dir.events.open("ab", buffering=0) as events:
+        supervisor = Supervisor(run_dir, read_plan(run_dir.path), events)
+        try:
+            sandbox.furnish(openvswitch.environment())
+            supervisor.run()
+        except Stopped:
+            supervisor.record("interrupted")
+        except (
+            LabError,
+            LinkError,
+            OSError,
+            ProbesError,
+            ReplayError,
+            TimeoutError,
+            openvswitch.OpenVSwitchError,
+            subprocess.CalledProcessError,
+        ) as error:
+            supervisor.record("problem", {"reason": str(error)})
+            sys.exit(1)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Figures as text and as tables for terminals."""
+
+from __future__ import annotations
+
+import math
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from results.comparison import FIGURES, Comparison, Estimate, Row, metric_value
+from results.summary import Summary
+
+_LONG_MS = 10e3
+"""Times from here on are given in seconds."""
+
+_COLOURS = {True: "green", False: "red", None: "default"}
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Return the comparison for a terminal, in the manner of the paper's Tables I and II."""
+    table = Table(
+        box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, caption=_caption(comparison)
+    )
+    table.caption_justify = "left"
+    table.add_column("", no_wrap=True)
+    for heading in (
+        "paper:\nbefore → after",
+        f"before:\n{comparison.before}",
+        f"after:\n{comparison.after}",
+        "\nchange",
+    ):
+        table.add_column(heading, justify="right")
+    for scenario in comparison.scenarios:
+        rows = [row for row in comparison.rows if row.scenario == scenario]
+        verdict = "valid" if all(row.valid for row in rows) else "[red]NOT VALID[/]"
+        table.add_row(f"[bold]{scenario}[/] ({verdict})")
+        for row in rows:
+            table.add_row(
+                f"  {row.figure.label}",
+                paper_text(row),
+                estimate_text(row.before, row.figure.unit),
+                estimate_text(row.after, row.figure.unit),
+                f"[{_COLOURS[row.better]}]{change_text(row)}[/]",
+            )
+        table.add_section()
+    return table
+
+
+def figures_table(summary: Summary) -> Table:
+    """Return the figures of one run for a terminal."""
+    reasons = "\n".join(f"not valid: {reason}" for reason in summary.reasons) or None
+    title = f"{summary.playbook} under {summary.policy}"
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, caption=reasons, caption_justify="left")
+    table.add_column(title, no_wrap=True)
+    table.add_column("", justify="right")
+    for figure in FIGURES:
+        value = metric_value(summary.metrics, figure.metric)
+        if value is not None:
+            table.add_row(figure.label, value_text(value, figure.unit))
+    return table
+
+
+def value_text(value: float, unit: str) -> str:
+    """Return a value with three significant digits and its unit; long times in seconds."""
+    if not unit and value == int(value):
+        return f"{value:,.0f}"
+    if unit == "ms" and abs(value) >= _LONG_MS:
+        value, unit = value / 1e3, "s"
+    digits = 0 if value == 0 else math.floor(math.log10(abs(value)))
+    return f"{value:,.{min(3, max(0, 2 - digits))}f} {unit}".rstrip()
+
+
+def estimate_text(estimate: Estimate | None, unit: str) -> str:
+    """Return a mean, with its confidence interval if there is one; a dash without any."""
+    if estimate is None:
+        return "–"
+    text = value_text(estimate.mean, unit)
+    if estimate.half_width is None:
+        return text
+    return f"{text} ± {value_text(estimate.half_width, unit).split()[0]}"
+
+
+def paper_text(row: Row) -> str:
+    """Return the paper's figures for a row, before and after; a dash where it has none."""
+    if row.paper is None:
+        return "–"
+    before, after, unit = row.paper.before, row.paper.after, row.figure.unit
+    if unit == "ms" and before >= _LONG_MS:
+        before, after, unit = before / 1e3, after / 1e3, "s"
+    return f"{before:g} → {after:g} {unit}"
+
+
+def change_text(row: Row) -> str:
+    """Return the change with its sign; a dash where a side is missing."""
+    change = row.change_percent
+    if change is None:
+        return "–"
+    return f"{change:+.1f} pt" if row.figure.in_points else f"{change:+.0f} %"
+
+
+def _caption(comparison: Comparison) -> str | None:
+    runs = max((e.runs for row in comparison.rows for e in (row.before, row.after) if e), default=1)
+    lines = [f"not valid: {reason}" for reason in comparison.reasons]
+    if runs > 1:
+        lines.append(f"means of up to {runs} runs with 95 % confidence intervals")
+    return "\n".join(lines) or None

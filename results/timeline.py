@@ -1,0 +1,155 @@
+"""When what happened: the measured window, the failures, the floods, from a run's events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from results.run_directory import Event
+from topologies.model import DirectedLink
+
+FloatArray = npt.NDArray[np.float64]
+
+TIMELINE_EVENTS = frozenset(
+    {
+        "link-down",
+        "link-up",
+        "control-outage-start",
+        "control-outage-end",
+        "flood-start",
+        "flood-end",
+    }
+)
+"""What a playbook does to the network while it is measured."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The time span [start_s, end_s)."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """Its length."""
+        return self.end_s - self.start_s
+
+    def holds(self, t_s: float) -> bool:
+        """Whether an instant lies in it."""
+        return self.start_s <= t_s < self.end_s
+
+    def covers(self, start_s: float, end_s: float) -> bool:
+        """Whether all of another span lies in it."""
+        return self.start_s <= start_s and end_s <= self.end_s
+
+    def overlap_s(self, start_s: float, end_s: float) -> float:
+        """How much of another span lies in it."""
+        return max(0.0, min(self.end_s, end_s) - max(self.start_s, start_s))
+
+    def share(self, start_s: float, end_s: float) -> float:
+        """Which share of another span lies in it; an empty span counts as its start."""
+        if end_s <= start_s:
+            return float(self.holds(start_s))
+        return self.overlap_s(start_s, end_s) / (end_s - start_s)
+
+    def edges(self, step_s: float) -> FloatArray:
+        """Instants that cut it into whole steps from its start; a rest at the end is left out."""
+        steps = int(self.duration_s / step_s + 1e-6)
+        return self.start_s + step_s * np.arange(steps + 1, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A link that failed, and the time until the timeline did anything else."""
+
+    link: DirectedLink
+    at_s: float
+    until_s: float
+
+
+@dataclass(frozen=True)
+class Flood:
+    """A volumetric attack on one victim."""
+
+    victim: str
+    sources: tuple[str, ...]
+    start_s: float
+    end_s: float
+
+
+def measured_window(events: Iterable[Event], last_s: float) -> Window | None:
+    """Return measure-start to measure-end, or to `last_s` where the run ended before that.
+
+    None if measuring never began. `last_s` is up to when there are records.
+    """
+    at = {event.event: event.t_s for event in events}
+    if "measure-start" not in at:
+        return None
+    return Window(at["measure-start"], at.get("measure-end", max(last_s, at["measure-start"])))
+
+
+def traffic_start_s(events: Iterable[Event]) -> float | None:
+    """Return when step 0 of the schedule began; None if it never did."""
+    return next((event.t_s for event in events if event.event == "traffic-start"), None)
+
+
+def failures(events: Sequence[Event], window: Window) -> tuple[Failure, ...]:
+    """Return the links that went down in `window`, each with the time of undisturbed recovery."""
+    acts = [e for e in events if e.event in TIMELINE_EVENTS and window.holds(e.t_s)]
+    ends = [event.t_s for event in acts[1:]] + [window.end_s]
+    return tuple(
+        Failure(_link(event), event.t_s, end)
+        for event, end in zip(acts, ends, strict=False)
+        if event.event == "link-down"
+    )
+
+
+def surviving_spans(
+    events: Iterable[Event], window: Window
+) -> Iterator[tuple[Window, frozenset[DirectedLink]]]:
+    """Cut `window` where links failed and came back; give what is down in each piece."""
+    changes = [e for e in events if e.event in {"link-down", "link-up"} and e.t_s < window.end_s]
+    cuts = sorted({window.start_s, window.end_s, *(max(e.t_s, window.start_s) for e in changes)})
+    for start_s, end_s in pairwise(cuts):
+        yield Window(start_s, end_s), _down_at(changes, start_s)
+
+
+def floods(events: Sequence[Event], end_s: float) -> tuple[Flood, ...]:
+    """Return the floods in order; one that was still going on lasts until `end_s`."""
+    found: list[Flood] = []
+    for index, event in enumerate(events):
+        if event.event == "flood-start":
+            ends = (e for e in events[index:] if e.event == "flood-end")
+            end = next((e.t_s for e in ends if subject(e) == subject(event)), end_s)
+            sources = tuple(map(str, event.detail["sources"]))
+            found.append(Flood(str(event.detail["victim"]), sources, event.t_s, end))
+    return tuple(found)
+
+
+def subject(event: Event) -> dict[str, Any]:
+    """Return what an event is about: its details without the time it was planned for."""
+    return {name: value for name, value in event.detail.items() if name != "stated_s"}
+
+
+def _link(event: Event) -> DirectedLink:
+    a, b = event.detail["link"]
+    return str(a), str(b)
+
+
+def _down_at(changes: Iterable[Event], t_s: float) -> frozenset[DirectedLink]:
+    down: set[DirectedLink] = set()
+    for event in changes:
+        if event.t_s > t_s:
+            break
+        a, b = _link(event)
+        if event.event == "link-down":
+            down |= {(a, b), (b, a)}
+        else:
+            down -= {(a, b), (b, a)}
+    return frozenset(down)

@@ -1,0 +1,132 @@
+"""The replay with real iperf processes: what was asked for, sent, received and recorded."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from namespaces_lab import NamespacesLab, open_namespaces
+
+from generators.records import Received, Segment, TrafficRecord
+from generators.replay import Replay
+from generators.replay_plan import LEAD_S, PlannedSegment, plan
+from generators.schedule import Flood, Schedule
+from results.run_directory import read_lines
+
+pytestmark = pytest.mark.sandbox
+
+HOSTS = ("a", "b", "c")
+OFFSET_S = time.time() - time.monotonic()
+
+
+def replay(
+    lab: NamespacesLab, segments: list[PlannedSegment], output: Path
+) -> tuple[Replay, float]:
+    run = Replay(segments, lab.hosts, lab.ipv4, output, OFFSET_S)
+    run.start_servers()
+    t0_s = time.monotonic() + LEAD_S + 0.1
+    run.start(t0_s)
+    return run, t0_s
+
+
+def read(output: Path) -> tuple[list[Segment], list[Received]]:
+    records = list(read_lines(output, TrafficRecord))  # type: ignore[arg-type]
+    return (
+        [record for record in records if isinstance(record, Segment)],
+        [record for record in records if isinstance(record, Received)],
+    )
+
+
+def test_everything_sent_on_free_links_is_received_and_recorded(tmp_path: Path) -> None:
+    matrices = np.zeros((3, 3, 3))
+    matrices[:, 0, 1] = [2e6, 2e6, 4e6]
+    matrices[:, 0, 2] = 20e3
+    matrices[:, 2, 1] = [0, 500e3, 100e3]
+    schedule = Schedule(HOSTS, 1.0, matrices, (Flood("c", "b", np.array([0.0, 3e6, 0.0])),))
+    segments = plan(schedule)
+    with open_namespaces(*HOSTS) as lab:
+        run, t0_s = replay(lab, segments, tmp_path / "traffic.jsonl")
+        run.wait(20)
+
+    assert run.problems == ()
+    sent, received = read(tmp_path / "traffic.jsonl")
+    assert len(sent) == len(segments) == 6
+    for segment in sent:
+        asked = segment.requested_bps * segment.duration_s / 8
+        frame = segment.sent_bytes / segment.sent_packets
+        assert segment.sent_bytes == pytest.approx(asked, rel=0.01, abs=frame)
+        assert segment.started_s < segment.start_s
+    sent_by, received_by = defaultdict(int), defaultdict(int)
+    for segment in sent:
+        sent_by[segment.pair, segment.attack] += segment.sent_packets
+    for interval in received:
+        received_by[interval.pair, interval.attack] += interval.packets
+        assert interval.lost_packets == 0
+        assert sum(count for _, count in interval.latency_counts) == interval.packets
+        assert 0 < interval.latency_mean_ms < 20
+        assert t0_s <= interval.start_s < interval.end_s < t0_s + 3.5
+    assert received_by == sent_by
+    flood = [interval for interval in received if interval.attack]
+    assert min(interval.start_s for interval in flood) == pytest.approx(t0_s + 1, abs=0.05)
+    assert len(flood) >= 10
+
+
+def test_a_bottleneck_shows_as_loss_and_delay(tmp_path: Path) -> None:
+    segments = [PlannedSegment("a", "b", False, 4e6, 0.0, 3.0)]
+    with open_namespaces(*HOSTS) as lab:
+        lab.limit("b", "2mbit")
+        run, _ = replay(lab, segments, tmp_path / "traffic.jsonl")
+        run.wait(20)
+
+    (sent,), received = read(tmp_path / "traffic.jsonl")
+    packets = sum(interval.packets for interval in received)
+    lost = sum(interval.lost_packets for interval in received)
+    assert packets == pytest.approx(sent.sent_packets / 2, rel=0.1)
+    assert 0 <= sent.sent_packets - packets - lost <= 5  # lost after the last that came
+    full_queue_ms = 50_000 * 8 / 2e6 * 1e3
+    assert received[1].latency_mean_ms == pytest.approx(full_queue_ms, rel=0.1)
+
+
+def test_an_outage_at_start_and_end_neither_hangs_nor_invents_packets(tmp_path: Path) -> None:
+    segments = [PlannedSegment("a", "b", False, 1e6, 0.0, 3.0)]
+    with open_namespaces(*HOSTS) as lab:
+        lab.set_link("a", "down")
+        run, t0_s = replay(lab, segments, tmp_path / "traffic.jsonl")
+        await_instant(t0_s + 1.0)
+        lab.set_link("a", "up")
+        await_instant(t0_s + 2.0)
+        lab.set_link("a", "down")
+        run.wait(20)
+
+    (sent,), received = read(tmp_path / "traffic.jsonl")
+    assert sent.error == ""
+    packets = sum(interval.packets for interval in received)
+    assert 0 < packets < 0.7 * sent.sent_packets
+    for interval in received:
+        assert sum(count for _, count in interval.latency_counts) == interval.packets
+    # The first datagram was lost: the flow's time is known from the server's report alone.
+    assert received[0].start_s == pytest.approx(t0_s + 1.0, abs=0.2)
+
+
+def test_a_replay_can_be_stopped_early(tmp_path: Path) -> None:
+    segments = plan(Schedule(("a", "b"), 60.0, np.array([[[0, 1e6], [1e6, 0]]])))
+    with open_namespaces(*HOSTS) as lab:
+        run, t0_s = replay(lab, segments, tmp_path / "traffic.jsonl")
+        await_instant(t0_s + 1.6)
+        begun_s = time.monotonic()
+        run.stop()
+        assert time.monotonic() - begun_s < 2.0
+        assert lab.hosts.run("a", ["pgrep", "-x", "iperf"]).stdout == b""
+
+    sent, received = read(tmp_path / "traffic.jsonl")
+    assert [segment.sent_packets for segment in sent] == [-1, -1]
+    assert {segment.error for segment in sent} == {"the replay was stopped"}
+    assert sum(interval.packets for interval in received) > 100
+    assert run.problems == ()
+
+
+def await_instant(instant_s: float) -> None:
+    time.sleep(max(0.0, instant_s - time.monotonic()))

@@ -1,0 +1,123 @@
+import argparse
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+
+import pytest
+
+from cli.errors import UserError
+from cli.main import VERBS, main
+from topologies.documents import DocumentError, Problem
+
+Behaviour = Callable[[argparse.Namespace], int]
+Install = Callable[[Behaviour], None]
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a verb of the test's own in the place of `ps`."""
+
+    def install(behaviour: Behaviour) -> None:
+        module = types.ModuleType("cli.ps", "A verb for tests.")
+        module.__dict__["add_arguments"] = lambda parser: parser.add_argument("--json")
+        module.__dict__["run"] = behaviour
+        monkeypatch.setitem(sys.modules, "cli.ps", module)
+
+    return install
+
+
+def raising(error: BaseException) -> Behaviour:
+    def behaviour(_: argparse.Namespace) -> int:
+        raise error
+
+    return behaviour
+
+
+def test_returns_the_exit_code_of_the_verb(verb: Install) -> None:
+    verb(lambda arguments: 1 if arguments.json == "x" else 0)
+    assert main(["ps", "--json", "x"]) == 1
+
+
+def test_a_user_error_is_one_message(verb: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    verb(raising(UserError("no room on the disk: make some", exit_code=3)))
+    assert main(["ps"]) == 3
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err == "twinbed: no room on the disk: make some\n"
+
+
+def test_every_problem_of_a_document_is_a_line(
+    verb: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = [
+        Problem("a.yaml", 3, "links[0].rate", "must be above 0", "use Mbit/s"),
+        Problem("a.yaml", 7, "", "is not known"),
+    ]
+    verb(raising(DocumentError(problems)))
+    assert main(["ps"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "a.yaml:3" in first
+    assert "use Mbit/s" in first
+    assert "a.yaml:7" in second
+
+
+def test_an_interrupt_is_one_line(verb: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    verb(raising(KeyboardInterrupt()))
+    assert main(["ps"]) == 130
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_defect_keeps_its_traceback(verb: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    verb(raising(ZeroDivisionError("a defect")))
+    with pytest.raises(ZeroDivisionError):
+        main(["ps"])
+    assert "report it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["no-such-verb"], ["ps", "--no-such-option"], ["ps", "--js"]])
+def test_a_wrong_command_line_ends_with_2(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+
+
+def test_no_words_print_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr().err
+    assert all(name in shown for name in VERBS)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: twinbed {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["ps"]])
+def test_quick_verbs_load_nothing_heavy(words: list[str]) -> None:
+    program = f"""
+import sys
+from cli.main import main
+try:
+    main({words!r})
+except SystemExit:
+    pass
+print(sorted({{"torch", "scipy", "matplotlib", "ryu", "mininet", "pydantic"}} & set(sys.modules)))
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    # `true` never reads; the exit code printed is that of the first command of the pipe.
+    script = '"$0" -m cli --help | true; echo "${PIPESTATUS[0]}"'
+    answer = subprocess.run(
+        ["bash", "-c", script, sys.executable], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "0\n"
+    assert answer.stderr == ""

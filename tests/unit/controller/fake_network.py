@@ -1,0 +1,167 @@
+"""Switches that exist only as flow tables: entries are put into them one at a time, in any order
+between switches, and packets walk through them while that happens."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from controller.flow_entries import TO_CONTROLLER, FlowEntry
+from controller.flow_table import Change, FlowTables
+from topologies.addressing import address
+from topologies.model import Host, Link, LinkShape, OdPair, Path, Switch, Topology
+
+SHAPE = LinkShape(rate_bps=10e6, delay_ms=1.0)
+
+
+def make_topology(edges: Iterable[tuple[str, str]], hosts: Mapping[str, str]) -> Topology:
+    """A network of links of 1 ms; `hosts` maps a host to its switch."""
+    edges = list(edges)
+    switches = sorted({*(s for edge in edges for s in edge), *hosts.values()})
+    return Topology(
+        name="test",
+        switches=tuple(Switch(name, name) for name in switches),
+        hosts=tuple(Host(name, name, switch) for name, switch in hosts.items()),
+        links=(
+            *(Link(host, switch, SHAPE) for host, switch in hosts.items()),
+            *(Link(a, b, SHAPE) for a, b in edges),
+        ),
+    )
+
+
+def ring(switches: int) -> Topology:
+    """s0 - s1 - ... - s0, with host h<i> on s<i>."""
+    names = [f"s{i}" for i in range(switches)]
+    return make_topology(
+        zip(names, [*names[1:], names[0]], strict=True), {f"h{i}": s for i, s in enumerate(names)}
+    )
+
+
+@dataclass(frozen=True)
+class Packet:
+    """An IPv4 packet of a pair, about to be looked up by switch `at`."""
+
+    pair: OdPair
+    at: str
+    eth_dst: str
+    crossed: Path = ()
+
+
+class LostError(Exception):
+    """A packet met no entry, a dropping one, a dead link, the wrong host, or a loop."""
+
+
+class FakeNetwork:
+    """Implements `controller.installation.Switches`, a clock, and deferred calls."""
+
+    def __init__(self, topology: Topology, seed: int = 0) -> None:
+        self.topology = topology
+        self.addressing = address(topology)
+        self.connected: set[str] = {switch.name for switch in topology.switches}
+        self.dead: set[frozenset[str]] = set()
+        self.tables: defaultdict[str, FlowTables] = defaultdict(FlowTables)
+        self.now_s = 100.0
+        self.commits: list[list[Change]] = []
+        self.refusing: dict[str, str] = {}
+        """Switches that do not confirm, and why."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after every single change."""
+        self._random = random.Random(seed)
+        self._deferred: list[tuple[float, Callable[[], None]]] = []
+
+    # --- what the controller sees ---------------------------------------------------------------
+
+    def commit(self, changes: Sequence[Change]) -> Mapping[str, str]:
+        self.commits.append(list(changes))
+        queues: defaultdict[str, list[Change]] = defaultdict(list)
+        for change in changes:
+            queues[change.entry.switch].append(change)
+        failed = dict.fromkeys(queues.keys() - self.connected, "is not connected")
+        failed |= {switch: self.refusing[switch] for switch in queues.keys() & self.refusing.keys()}
+        for switch in failed:
+            del queues[switch]
+        while queues:
+            switch = self._random.choice(sorted(queues))
+            self.tables[switch].apply([queues[switch].pop(0)])
+            if not queues[switch]:
+                del queues[switch]
+            self.on_change()
+        return failed
+
+    def installed(self, switch: str) -> list[FlowEntry]:
+        entries = self.tables[switch].of(switch)
+        return [replace(entry, output=None, set_eth_dst=None) for entry in entries]
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def defer(self, delay_s: float, call: Callable[[], None]) -> None:
+        self._deferred.append((self.now_s + delay_s, call))
+
+    # --- what the test does ---------------------------------------------------------------------
+
+    def pass_time(self, seconds: float) -> None:
+        """Carry out what was deferred until then, in order."""
+        until_s = self.now_s + seconds
+        while due := [item for item in self._deferred if item[0] <= until_s]:
+            item = min(due, key=lambda item: item[0])
+            self._deferred.remove(item)
+            self.now_s = max(self.now_s, item[0])
+            item[1]()
+        self.now_s = until_s
+
+    def entries(self) -> int:
+        """How many entries there are besides miss and ARP."""
+        return sum(
+            entry.priority > 0 and entry.output != TO_CONTROLLER
+            for switch in self.topology.switches
+            for entry in self.tables[switch.name].of(switch.name)
+        )
+
+    def send(self, pair: OdPair) -> Packet:
+        """A packet that has just reached its ingress switch."""
+        source, target = pair
+        return Packet(pair, self.topology.switch_of[source], self.addressing.mac[target])
+
+    def walk(self, pair: OdPair) -> Path:
+        """The switches that a packet crosses on its way, all at once."""
+        packet = self.send(pair)
+        while (following := self.forward(packet)) is not None:
+            packet = following
+        return (*packet.crossed, packet.at)
+
+    def forward(self, packet: Packet) -> Packet | None:
+        """Move a packet one switch on; None: it was delivered, as it should be.
+
+        Raises:
+            LostError: it was not.
+        """
+        if packet.at in packet.crossed:
+            raise LostError(f"{packet} is in a loop")
+        entry = self._lookup(packet)
+        if entry is None or entry.output is None:
+            raise LostError(f"{packet} is dropped")
+        following = self.addressing.neighbour[packet.at, entry.output]
+        eth_dst = entry.set_eth_dst or packet.eth_dst
+        if following == packet.pair[1]:
+            if eth_dst != self.addressing.mac[following]:
+                raise LostError(f"{packet} arrives with {eth_dst}")
+            return None
+        if following in self.topology.switch_of:
+            raise LostError(f"{packet} arrives at {following}")
+        if frozenset((packet.at, following)) in self.dead:
+            raise LostError(f"{packet} meets the dead link to {following}")
+        return Packet(packet.pair, following, eth_dst, (*packet.crossed, packet.at))
+
+    def _lookup(self, packet: Packet) -> FlowEntry | None:
+        ipv4 = self.addressing.ipv4
+        fields = {
+            ("eth_type", 0x0800),
+            ("ipv4_src", ipv4[packet.pair[0]]),
+            ("ipv4_dst", ipv4[packet.pair[1]]),
+            ("eth_dst", packet.eth_dst),
+        }
+        matching = [e for e in self.tables[packet.at].of(packet.at) if e.match <= fields]
+        return max(matching, key=lambda entry: entry.priority, default=None)

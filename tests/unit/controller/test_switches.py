@@ -1,0 +1,235 @@
+"""Message building and barriers, with Ryu's own message classes and a switch that is a list."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fake_network import ring
+
+from controller import openflow, runtime
+from controller.flow_entries import OURS, FlowEntry, base_entries, drop_entry, route_entries
+from controller.flow_table import Change, put, remove
+from controller.switches import OpenFlowSwitches
+from topologies.addressing import address
+
+runtime.select("ryu")
+ofproto = runtime.module("ofproto.ofproto_v1_3")
+parser = runtime.module("ofproto.ofproto_v1_3_parser")
+ofproto_parser = runtime.module("ofproto.ofproto_parser")
+ProtocolDesc = runtime.module("ofproto.ofproto_protocol").ProtocolDesc
+eventlet = runtime.eventlet
+
+ADDRESSING = address(ring(4))
+ROUTE = route_entries(ADDRESSING, ("h0", "h2"), ("s0", "s1", "s2"), 5)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One message as it went out."""
+
+    kind: int
+    xid: int
+    data: bytes
+
+
+class FakeDatapath(ProtocolDesc):  # type: ignore[misc]
+    """Keeps what it is sent."""
+
+    def __init__(self, identity: int = 1) -> None:
+        super().__init__(ofproto.OFP_VERSION)
+        self.id = identity
+        self.closed = False
+        self.sent: list[Sent] = []
+        self._xid = 0
+
+    def set_xid(self, message: Any) -> int:
+        self._xid += 1
+        message.set_xid(self._xid)
+        return self._xid
+
+    def send(self, data: bytes) -> None:
+        while data:
+            _, kind, length, xid = ofproto_parser.header(data)
+            self.sent.append(Sent(kind, xid, data[:length]))
+            data = data[length:]
+
+    def send_msg(self, message: Any) -> None:
+        if message.xid is None:
+            self.set_xid(message)
+        message.serialize()
+        self.send(bytes(message.buf))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def flow_mod(datapath: FakeDatapath, sent: Sent) -> Any:
+    version, kind, length, xid = ofproto_parser.header(sent.data)
+    return parser.OFPFlowMod.parser(datapath, version, kind, length, xid, bytearray(sent.data))
+
+
+def sent_by(change: Change) -> Any:
+    datapath = FakeDatapath()
+    _, data = openflow.batch(datapath, [change])
+    datapath.send(data)
+    return flow_mod(datapath, datapath.sent[0])
+
+
+def test_an_entry_becomes_a_flow_mod_that_keeps_counters() -> None:
+    message = sent_by(Change(ROUTE.ingress))
+    assert message.command == ofproto.OFPFC_ADD
+    assert message.flags & ofproto.OFPFF_RESET_COUNTS == 0
+    assert (message.cookie, message.priority) == (ROUTE.ingress.cookie, ROUTE.ingress.priority)
+    assert frozenset(message.match.items()) == ROUTE.ingress.match
+    set_field, output = message.instructions[0].actions
+    assert (set_field.key, set_field.value) == ("eth_dst", ROUTE.ingress.set_eth_dst)
+    assert output.port == ROUTE.ingress.output
+
+
+def test_a_removal_deletes_exactly_that_entry() -> None:
+    message = sent_by(Change(ROUTE.behind[0], remove=True))
+    assert message.command == ofproto.OFPFC_DELETE_STRICT
+    assert (message.out_port, message.out_group) == (ofproto.OFPP_ANY, ofproto.OFPG_ANY)
+    assert message.priority == ROUTE.behind[0].priority
+    assert frozenset(message.match.items()) == ROUTE.behind[0].match
+
+
+def test_an_entry_that_drops_has_no_instructions() -> None:
+    assert sent_by(Change(drop_entry(ADDRESSING, ("h0", "h2"), "s0"))).instructions == []
+
+
+def test_arp_goes_to_the_controller_whole() -> None:
+    arp = next(e for e in base_entries(ADDRESSING) if e.output)
+    (action,) = sent_by(Change(arp)).instructions[0].actions
+    assert action.port == ofproto.OFPP_CONTROLLER
+    assert action.max_len == ofproto.OFPCML_NO_BUFFER
+
+
+def test_a_batch_ends_with_its_barrier_under_one_xid() -> None:
+    datapath = FakeDatapath()
+    xid, data = openflow.batch(datapath, put([ROUTE.ingress, *ROUTE.behind]))
+    datapath.send(data)
+    assert {message.xid for message in datapath.sent} == {xid}
+    kinds = [message.kind for message in datapath.sent]
+    assert kinds == [ofproto.OFPT_FLOW_MOD] * 3 + [ofproto.OFPT_BARRIER_REQUEST]
+
+
+@pytest.mark.parametrize(
+    ("state", "config", "up"),
+    [
+        (ofproto.OFPPS_LIVE, 0, True),
+        (ofproto.OFPPS_LINK_DOWN, 0, False),
+        (0, ofproto.OFPPC_PORT_DOWN, False),
+    ],
+)
+def test_a_port_is_up_with_carrier_and_when_it_is_not_switched_off(
+    state: int, config: int, up: bool
+) -> None:
+    port = parser.OFPPort(1, "02:00:00:00:00:01", b"s0-eth1", config, state, 0, 0, 0, 0, 0, 0)
+    assert openflow.port_is_up(FakeDatapath(), port) is up
+
+
+class Lab:
+    """Two connected switches, s0 and s1; s2 is not."""
+
+    def __init__(self) -> None:
+        self.switches = OpenFlowSwitches()
+        self.s0, self.s1 = FakeDatapath(1), FakeDatapath(2)
+        self.switches.add("s0", self.s0)
+        self.switches.add("s1", self.s1)
+
+    def commit(self, *entries: FlowEntry) -> Any:
+        """Start a commit, and give it the time to send."""
+        thread = eventlet.spawn(self.switches.commit, put(entries))
+        eventlet.sleep(0)
+        return thread
+
+
+S0, S1, S2 = ROUTE.ingress, ROUTE.behind[1], ROUTE.behind[0]
+
+
+def test_a_commit_waits_for_the_barrier_of_each_switch() -> None:
+    lab = Lab()
+    thread = lab.commit(S0, S1)
+    lab.switches.confirmed(lab.s0, lab.s0.sent[-1].xid)
+    eventlet.sleep(0)
+    assert not thread.dead
+    lab.switches.confirmed(lab.s1, lab.s1.sent[-1].xid)
+    assert thread.wait() == {}
+
+
+def test_a_commit_names_switches_that_are_not_connected() -> None:
+    lab = Lab()
+    assert lab.switches.commit(put([S2])) == {"s2": "is not connected"}
+
+
+def test_a_switch_that_is_lost_meanwhile_fails_at_once() -> None:
+    lab = Lab()
+    thread = lab.commit(S0, S1)
+    lab.switches.confirmed(lab.s0, lab.s0.sent[-1].xid)
+    assert lab.switches.forget("s1", lab.s1)
+    assert thread.wait() == {"s1": "was lost"}
+    assert lab.switches.connected == {"s0"}
+
+
+def test_an_error_fails_the_batch_it_is_about() -> None:
+    lab = Lab()
+    thread = lab.commit(S0, S1)
+    for datapath in (lab.s0, lab.s1):
+        if datapath is lab.s1:
+            lab.switches.refused(datapath, datapath.sent[-1].xid, "OFPFMFC_TABLE_FULL")
+        lab.switches.confirmed(datapath, datapath.sent[-1].xid)
+    assert thread.wait() == {"s1": "refused an entry (OFPFMFC_TABLE_FULL)"}
+
+
+def test_a_silent_switch_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.switches._ANSWER_TIMEOUT_S", 0.01)
+    lab = Lab()
+    thread = lab.commit(S0, S1)
+    lab.switches.confirmed(lab.s0, lab.s0.sent[-1].xid)
+    assert thread.wait() == {"s1": "did not answer"}
+    assert (lab.s0.closed, lab.s1.closed) == (False, True)
+
+
+def test_the_end_of_an_old_connection_does_not_forget_the_new_one() -> None:
+    lab = Lab()
+    fresh = FakeDatapath(1)
+    lab.switches.add("s0", fresh)
+    assert not lab.switches.forget("s0", lab.s0)
+    assert lab.switches.connected == {"s0", "s1"}
+
+
+def test_installed_entries_are_read_from_all_parts_of_the_reply() -> None:
+    lab = Lab()
+    thread = eventlet.spawn(lab.switches.installed, "s0")
+    eventlet.sleep(0)
+    request = lab.s0.sent[-1]
+    cookie_and_mask = request.data[32:48]  # OFPMP_FLOW request, OpenFlow 1.3.5, 7.3.5.2
+    assert cookie_and_mask == struct.pack("!QQ", OURS.cookie, OURS.mask)
+    entries = [ROUTE.ingress, drop_entry(ADDRESSING, ("h0", "h2"), "s0")]
+    for number, entry in enumerate(entries):
+        match = parser.OFPMatch(**dict(entry.match))
+        stat = parser.OFPFlowStats(
+            priority=entry.priority, cookie=entry.cookie, match=match, table_id=0
+        )
+        assert lab.switches.replied(lab.s0, request.xid, [stat], more=number == 0) is None
+    assert [entry.key for entry in thread.wait()] == [entry.key for entry in entries]
+
+
+def test_a_reply_that_nobody_waits_for_is_given_back_whole() -> None:
+    lab = Lab()
+    assert lab.switches.replied(lab.s0, 9, ["a"], more=True) is None
+    assert lab.switches.replied(lab.s0, 9, ["b"], more=False) == ["a", "b"]
+
+
+def test_removals_and_entries_travel_together() -> None:
+    lab = Lab()
+    thread = eventlet.spawn(lab.switches.commit, [*put([S0]), *remove([S0])])
+    eventlet.sleep(0)
+    commands = [flow_mod(lab.s0, sent).command for sent in lab.s0.sent[:-1]]
+    assert commands == [ofproto.OFPFC_ADD, ofproto.OFPFC_DELETE_STRICT]
+    lab.switches.confirmed(lab.s0, lab.s0.sent[-1].xid)
+    assert thread.wait() == {}

@@ -1,0 +1,50 @@
+"""Models trained once for all tests: briefly, for what is tested is not how good they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from generators import gan, vae
+from generators.builtin_history import builtin_history
+from generators.history import History
+from topologies.catalogue import load_topology
+from topologies.model import Topology
+
+
+@pytest.fixture(scope="session")
+def abilene() -> Topology:
+    return load_topology("topohub:sndlib/abilene")
+
+
+@pytest.fixture(scope="session")
+def history(abilene: Topology) -> History:
+    return builtin_history(abilene, seed=1, days=2)
+
+
+@pytest.fixture(scope="session")
+def quick() -> Callable[[pytest.MonkeyPatch], None]:
+    """Cut the trainings down to a few steps."""
+
+    def cut(monkeypatch: pytest.MonkeyPatch) -> None:
+        for model in (gan, vae):
+            parameters = {**model.HYPER_PARAMETERS, "steps": 8}
+            monkeypatch.setattr(model, "HYPER_PARAMETERS", parameters)
+
+    return cut
+
+
+@pytest.fixture(scope="session")
+def trained_gan(history: History) -> gan.TrafficGan:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gan, "HYPER_PARAMETERS", {**gan.HYPER_PARAMETERS, "steps": 250})
+        return gan.train_gan(history, seed=3, budget_s=300)
+
+
+@pytest.fixture(scope="session")
+def trained_vae(history: History) -> vae.TelemetryVae:
+    training, _ = history.split(0.75)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vae, "HYPER_PARAMETERS", {**vae.HYPER_PARAMETERS, "steps": 300})
+        return vae.train_vae(training, seed=3, budget_s=300)

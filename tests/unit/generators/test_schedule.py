@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from generators.schedule import Flood, Schedule, ScheduleFileError
+
+
+def a_schedule(floods: tuple[Flood, ...] = ()) -> Schedule:
+    matrices_bps = np.random.default_rng(0).random((3, 2, 2)) * 1e6
+    return Schedule(("h1", "h2"), 0.1, matrices_bps, floods, ("cut: ½ of it",))
+
+
+@pytest.mark.parametrize("floods", [(), (Flood("h1", "h2", np.array([0.0, 1 / 3, 2e6])),)])
+def test_a_saved_schedule_is_read_back_exactly(tmp_path: Path, floods: tuple[Flood, ...]) -> None:
+    schedule = a_schedule(floods)
+    schedule.save(tmp_path / "schedule.npz")
+    read = Schedule.load(tmp_path / "schedule.npz")
+    assert (read.hosts, read.interval_s, read.notes) == (("h1", "h2"), 0.1, ("cut: ½ of it",))
+    np.testing.assert_array_equal(read.matrices_bps, schedule.matrices_bps)
+    assert [(f.source, f.victim) for f in read.floods] == [(f.source, f.victim) for f in floods]
+    for flood, wanted in zip(read.floods, floods, strict=True):
+        np.testing.assert_array_equal(flood.rates_bps, wanted.rates_bps)
+
+
+def test_the_same_schedule_gives_the_same_file(tmp_path: Path) -> None:
+    a_schedule().save(tmp_path / "a.npz")
+    a_schedule().save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_the_file_holds_no_pickles(tmp_path: Path) -> None:
+    a_schedule().save(tmp_path / "schedule.npz")
+    with np.load(tmp_path / "schedule.npz", allow_pickle=False) as arrays:
+        assert all(array.dtype != object for array in arrays.values())
+
+
+def test_a_file_that_is_no_schedule_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "schedule.npz"
+    for content in (b"", b"PK\x03\x04 broken", b"text"):
+        path.write_bytes(content)
+        with pytest.raises(ScheduleFileError, match=r"schedule\.npz"):
+            Schedule.load(path)
+    np.savez(path, hosts=np.array(["h1"]))
+    with pytest.raises(ScheduleFileError, match="no readable schedule"):
+        Schedule.load(path)
+    with pytest.raises(ScheduleFileError):
+        Schedule.load(tmp_path / "absent.npz")
+
+
+def test_length() -> None:
+    assert a_schedule().steps == 3
+    assert a_schedule().duration_s == pytest.approx(0.3)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from generators.records import Received, Segment
+from generators.schedule import Schedule
+from results.metrics.delivery import (
+    goodput_mbps,
+    packet_balance,
+    rates_over_time_bps,
+    sending_span,
+)
+from results.metrics.replay import replay_wape_percent, requested_over_time_bps, sent_percent
+from results.timeline import Window
+
+
+def segment(
+    start_s: float, duration_s: float, sent: int, rate_bps: float = 8e5, *, attack: bool = False
+) -> Segment:
+    return Segment(
+        src="a",
+        dst="b",
+        attack=attack,
+        requested_bps=rate_bps,
+        start_s=start_s,
+        started_s=start_s,
+        duration_s=duration_s,
+        sent_packets=sent,
+        sent_bytes=1000 * sent,
+        error="" if sent >= 0 else "ended early",
+    )
+
+
+def received(start_s: float, end_s: float, packets: int) -> Received:
+    return Received(
+        src="a",
+        dst="b",
+        attack=False,
+        start_s=start_s,
+        end_s=end_s,
+        packets=packets,
+        bytes=1000 * packets,
+        lost_packets=0,
+        latency_mean_ms=1.0,
+        latency_bin_ms=1.0,
+        latency_counts=((1, packets),),
+    )
+
+
+def test_a_client_inside_the_window_counts_with_all_that_arrived_of_it() -> None:
+    # the last of its packets arrive after the window, in a queue
+    segments = [segment(1.0, 2.0, 200)]
+    arrived = [received(1.05, 2.05, 100), received(2.05, 3.05, 90)]
+    balance = packet_balance(segments, arrived, Window(0.0, 3.0))
+    assert balance is not None
+    assert (balance.sent, balance.received) == (200, 190)
+    assert balance.error_rate_percent == pytest.approx(5.0)
+
+
+def test_a_client_over_the_edge_counts_with_its_share_of_time() -> None:
+    segments = [segment(0.0, 4.0, 400)]
+    arrived = [received(float(t), t + 1.0, 80) for t in range(4)]
+    balance = packet_balance(segments, arrived, Window(2.0, 10.0))
+    assert balance is not None
+    assert (balance.sent, balance.received) == (pytest.approx(200), pytest.approx(160))
+    assert balance.error_rate_percent == pytest.approx(20.0)
+
+
+def test_packets_belong_to_the_client_that_ran_last_and_attacks_to_nobody() -> None:
+    segments = [segment(0.0, 1.0, 100), segment(1.0, 1.0, 100), segment(1.0, 1.0, 999, attack=True)]
+    arrived = [received(0.0, 1.0, 100), received(1.0, 2.0, 50)]
+    balance = packet_balance(segments, arrived, Window(1.0, 2.0))
+    assert balance is not None
+    assert (balance.sent, balance.received) == (100, 50)
+
+
+def test_a_client_without_a_count_is_estimated_from_its_rate() -> None:
+    # 0.8 Mbit/s for 2 s are 200 frames of 1000 bytes
+    balance = packet_balance([segment(0.0, 2.0, -1)], [received(0.0, 2.0, 150)], Window(0.0, 2.0))
+    assert balance is not None
+    assert balance.sent == pytest.approx(200)
+    assert balance.estimated_clients == balance.clients == 1
+
+
+def test_nothing_sent_gives_no_error_rate() -> None:
+    assert packet_balance([], [], Window(0.0, 2.0)) is None
+    assert packet_balance([segment(5.0, 1.0, 10)], [], Window(0.0, 2.0)) is None
+
+
+def test_goodput_spreads_a_report_over_its_interval() -> None:
+    # 1000 packets of 8000 bits over 2 s, of which one second lies in the window
+    assert goodput_mbps([received(0.0, 2.0, 1000)], Window(1.0, 3.0)) == pytest.approx(2.0)
+    assert goodput_mbps([], Window(1.0, 3.0)) is None
+    rates = rates_over_time_bps([received(0.5, 1.5, 100)], np.array([0.0, 1.0, 2.0, 3.0]))
+    assert rates == pytest.approx([4e5, 4e5, 0.0])
+
+
+def test_a_client_is_started_before_it_is_due() -> None:
+    early = msgspec.structs.replace(segment(2.0, 1.0, 100), started_s=1.0)
+    balance = packet_balance([early], [received(2.0, 3.0, 90)], Window(2.0, 3.0))
+    assert balance is not None
+    assert (balance.sent, balance.received) == (100, 90)
+    late = msgspec.structs.replace(segment(2.0, 1.0, 100), started_s=2.5)
+    assert sending_span(early) == (2.0, 3.0)
+    assert sending_span(late) == (2.5, 3.5)
+
+
+def test_replay_error_is_weighted_and_leaves_cut_intervals_out() -> None:
+    matrices = np.zeros((3, 2, 2))
+    matrices[:, 0, 1] = [8e5, 8e5, 8e5]
+    schedule = Schedule(("a", "b"), 1.0, matrices)
+    arrived = [received(10.0, 11.0, 100), received(11.0, 12.0, 90), received(12.0, 13.0, 50)]
+    window = Window(10.0, 12.5)
+    assert replay_wape_percent(schedule, 10.0, [], arrived, window) == pytest.approx(5.0)
+    assert replay_wape_percent(schedule, 10.0, [], [], window) is None
+
+
+def test_replay_error_follows_the_phase_of_a_pair() -> None:
+    matrices = np.zeros((2, 2, 2))
+    matrices[:, 0, 1] = [8e5, 4e5]
+    schedule = Schedule(("a", "b"), 1.0, matrices)
+    segments = [segment(10.07, 1.0, 100), segment(11.07, 1.0, 50)]
+    arrived = [received(10.07, 11.07, 100), received(11.07, 12.07, 50)]
+    error = replay_wape_percent(schedule, 10.0, segments, arrived, Window(10.0, 12.0))
+    assert error == pytest.approx(0.0, abs=1e-3)
+
+
+def test_what_the_schedule_asks_for_over_time() -> None:
+    matrices = np.zeros((3, 2, 2))
+    matrices[1:, 0, 1] = 8e5
+    schedule = Schedule(("a", "b"), 2.0, matrices)
+    rates = requested_over_time_bps(schedule, 10.0, np.array([11.0, 12.0, 13.0]))
+    assert rates == pytest.approx([0.0, 8e5])
+
+
+def test_sent_against_requested_knows_only_clients_with_a_count() -> None:
+    # 0.8 Mbit/s for 1 s are 100 frames of 1000 bytes
+    segments = [segment(0.0, 1.0, 90), segment(1.0, 1.0, -1), segment(0.0, 1.0, 1, attack=True)]
+    assert sent_percent(segments, Window(0.0, 5.0)) == pytest.approx(90.0)
+    assert sent_percent([], Window(0.0, 5.0)) is None

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from results.run_directory import Event
+from results.timeline import Window, failures, floods, measured_window, surviving_spans
+
+
+def event(t_s: float, name: str, **detail: object) -> Event:
+    return Event(t_s=t_s, event=name, detail=dict(detail))
+
+
+def test_the_window_ends_with_the_records_where_the_run_was_cut_off() -> None:
+    events = [event(5.0, "measure-start"), event(9.0, "measure-end")]
+    assert measured_window(events, 20.0) == Window(5.0, 9.0)
+    assert measured_window(events[:1], 7.0) == Window(5.0, 7.0)
+    assert measured_window(events[:1], 1.0) == Window(5.0, 5.0)
+    assert measured_window([], 7.0) is None
+
+
+def test_shares_of_a_window() -> None:
+    window = Window(10.0, 20.0)
+    assert window.share(8.0, 12.0) == 0.5
+    assert window.share(12.0, 14.0) == 1.0
+    assert window.share(0.0, 10.0) == 0.0
+    assert window.share(15.0, 15.0) == 1.0
+    assert list(Window(0.0, 2.6).edges(1.0)) == [0.0, 1.0, 2.0]
+
+
+def test_a_failure_lasts_until_the_timeline_goes_on() -> None:
+    events = [
+        event(1.0, "link-down", link=["x", "y"]),
+        event(12.0, "link-down", link=["a", "b"]),
+        event(14.0, "flood-start", victim="v", sources=["s"]),
+        event(16.0, "link-down", link=["c", "d"]),
+    ]
+    found = failures(events, Window(10.0, 20.0))
+    assert [(one.link, one.at_s, one.until_s) for one in found] == [
+        (("a", "b"), 12.0, 14.0),
+        (("c", "d"), 16.0, 20.0),
+    ]
+
+
+def test_surviving_spans_follow_down_and_up() -> None:
+    events = [
+        event(5.0, "link-down", link=["x", "y"]),
+        event(12.0, "link-down", link=["a", "b"]),
+        event(15.0, "link-up", link=["b", "a"]),
+    ]
+    spans = list(surviving_spans(events, Window(10.0, 20.0)))
+    both = {("x", "y"), ("y", "x")}
+    assert spans == [
+        (Window(10.0, 12.0), both),
+        (Window(12.0, 15.0), both | {("a", "b"), ("b", "a")}),
+        (Window(15.0, 20.0), both),
+    ]
+    assert sum(span.duration_s for span, _ in spans) == pytest.approx(10.0)
+
+
+def test_floods_and_one_that_did_not_end() -> None:
+    one = {"victim": "v", "sources": ["s", "t"]}
+    other = {"victim": "w", "sources": ["s"]}
+    events = [
+        event(1.0, "flood-start", **one, stated_s=1.0),
+        event(2.0, "flood-start", **other, stated_s=2.0),
+        event(3.0, "flood-end", **one, stated_s=3.0),
+    ]
+    found = floods(events, 9.0)
+    assert [(f.victim, f.sources, f.start_s, f.end_s) for f in found] == [
+        ("v", ("s", "t"), 1.0, 3.0),
+        ("w", ("s",), 2.0, 9.0),
+    ]

@@ -1,0 +1,104 @@
+"""`python -m twin`: mirror the network of a run directory, predict, decide, record."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+
+from topologies.model import Topology
+from twin.forecast import (
+    Forecaster,
+    ForecasterError,
+    LearnedForecaster,
+    PersistenceForecaster,
+)
+from twin.imputation import Imputer, Persistence
+from twin.policies import UnknownPolicyError, resolve
+from twin.process import StopSignal, run
+from twin.twin import Twin
+
+
+class _StartError(Exception):
+    """What keeps the twin from starting, for people."""
+
+
+def main() -> int:
+    """Run the twin until it is told to stop. 0: stopped, 1: failed, 2: wrong arguments."""
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO)
+    torch.set_num_threads(1)
+    stop = StopSignal()
+    arguments = _parse()
+    try:
+        twin = _build(arguments)
+    except (_StartError, UnknownPolicyError, ForecasterError) as error:
+        print(f"twin: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    directory: Path = arguments.run_dir
+    try:
+        run(twin, directory / "northbound.sock", directory / "twin.jsonl", stop)
+    except (OSError, msgspec.DecodeError) as error:
+        print(f"twin: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="twin", description=__doc__)
+    parser.add_argument("--run-dir", type=Path, required=True, help="has topology.json")
+    parser.add_argument("--policy", required=True, help="a shipped name, or module:Class")
+    parser.add_argument(
+        "--interval-s", type=float, required=True, help="length of a step of the traffic"
+    )
+    parser.add_argument("--weights", type=Path, help="of the forecaster; else persistence")
+    parser.add_argument(
+        "--imputer", help="module:factory or module:factory=argument; else persistence"
+    )
+    return parser.parse_args()
+
+
+def _build(arguments: argparse.Namespace) -> Twin:
+    if arguments.interval_s <= 0:
+        raise _StartError(f"--interval-s {arguments.interval_s} is not positive")
+    topology = _read_topology(arguments.run_dir / "topology.json")
+    pairs = len(topology.od_pairs)
+    weights: Path | None = arguments.weights
+    forecaster: Forecaster = PersistenceForecaster()
+    if weights is not None:
+        forecaster = LearnedForecaster.load(weights, pairs)
+    imputer: Imputer = Persistence(pairs)
+    if arguments.imputer:
+        imputer = _load_imputer(arguments.imputer, pairs)
+    return Twin(topology, resolve(arguments.policy), forecaster, imputer, arguments.interval_s)
+
+
+def _read_topology(path: Path) -> Topology:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Topology)
+    except (OSError, msgspec.DecodeError) as error:
+        raise _StartError(f"cannot read the topology {path}: {error}") from error
+
+
+def _load_imputer(reference: str, pairs: int) -> Imputer:
+    """Call `module:factory` with the argument after `=`, if any, and try what comes."""
+    target, _, argument = reference.partition("=")
+    module_name, _, factory_name = target.partition(":")
+    try:
+        factory = importlib.import_module(module_name)
+        for part in factory_name.split("."):
+            factory = getattr(factory, part)
+        imputer: Imputer = factory(argument) if argument else factory()  # type: ignore[operator]
+        imputer.impute(np.ones(pairs), np.ones((1, pairs)))
+    except Exception as error:
+        raise _StartError(f"imputer {reference!r} cannot be loaded: {error}") from error
+    return imputer
+
+
+if __name__ == "__main__":
+    sys.exit(main())

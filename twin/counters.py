@@ -1,0 +1,102 @@
+"""Cumulative counters over time, and the rates they imply."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+
+import numpy as np
+
+from twin.indexing import FloatArray
+
+STALE_S = 1.5
+"""Counters are polled every 250 to 500 ms: a hole longer than this is a gap in the telemetry."""
+
+
+class CounterSeries:
+    """The last `keep_s` seconds of a vector of counters that are read together.
+
+    Nothing is made up for times without readings: a rate that they do not support is NaN.
+    """
+
+    def __init__(self, width: int, keep_s: float) -> None:
+        self._width = width
+        self._keep_s = keep_s
+        self._times_s: list[float] = []
+        self._values: list[FloatArray] = []
+        self.hole: tuple[float, float] | None = None
+        """The last gap: times of the readings before and after it."""
+
+    def add(self, t_s: float, values: FloatArray) -> None:
+        """Append a reading.
+
+        A counter that went backwards belongs to a switch that lost its state: the readings
+        before it are forgotten. A reading that is not newer than the last one is ignored.
+        """
+        if self._times_s and t_s <= self._times_s[-1]:
+            return
+        if self._values and (values < self._values[-1]).any():
+            self._times_s.clear()
+            self._values.clear()
+            self.hole = None
+        if self._times_s and t_s - self._times_s[-1] > STALE_S:
+            self.hole = (self._times_s[-1], t_s)
+        self._times_s.append(t_s)
+        self._values.append(values)
+        expired = bisect_left(self._times_s, t_s - self._keep_s)
+        del self._times_s[:expired], self._values[:expired]
+
+    @property
+    def newest_s(self) -> float:
+        """Time of the last reading; minus infinity before the first."""
+        return self._times_s[-1] if self._times_s else -np.inf
+
+    def rates(self, now_s: float, window_s: float) -> FloatArray:
+        """Mean growth per second over about `window_s` up to the last reading.
+
+        NaN where the last reading is stale at `now_s`, or the window is not covered.
+        """
+        if now_s - self.newest_s > STALE_S:
+            return self._unknown()
+        start_s = self.newest_s - window_s
+        # Half a polling period of tolerance: whole periods, never a shorter window by jitter.
+        first = bisect_right(self._times_s, start_s + 0.12) - 1
+        if first < 0 or self._times_s[first] < start_s - STALE_S:
+            return self._unknown()
+        return self._growth(first, len(self._times_s) - 1)
+
+    def mean_rates(self, start_s: float, end_s: float) -> FloatArray:
+        """Mean growth per second over [start_s, end_s), by interpolation between readings.
+
+        NaN where either end lies outside the readings or inside a gap.
+        """
+        start, end = self._at(start_s), self._at(end_s)
+        if start is None or end is None:
+            return self._unknown()
+        return (end - start) / (end_s - start_s)
+
+    def steps(self, since_s: float) -> list[tuple[float, float, FloatArray]]:
+        """(start_s, end_s, growth per second) between readings, of those after `since_s`."""
+        first = max(bisect_right(self._times_s, since_s), 1)
+        return [
+            (self._times_s[i - 1], self._times_s[i], self._growth(i - 1, i))
+            for i in range(first, len(self._times_s))
+        ]
+
+    def _growth(self, first: int, last: int) -> FloatArray:
+        seconds = self._times_s[last] - self._times_s[first]
+        return (self._values[last] - self._values[first]) / seconds
+
+    def _at(self, t_s: float) -> FloatArray | None:
+        after = bisect_left(self._times_s, t_s)
+        if after == len(self._times_s) or (after == 0 and self._times_s[0] != t_s):
+            return None
+        if self._times_s[after] == t_s:
+            return self._values[after]
+        t0, t1 = self._times_s[after - 1], self._times_s[after]
+        if t1 - t0 > STALE_S:
+            return None
+        share = (t_s - t0) / (t1 - t0)
+        return self._values[after - 1] + share * (self._values[after] - self._values[after - 1])
+
+    def _unknown(self) -> FloatArray:
+        return np.full(self._width, np.nan)

@@ -1,0 +1,166 @@
+"""What became of forecasts and decisions: prediction and measurement side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.messages import RerouteDone
+from topologies.model import Routing
+from twin.indexing import FloatArray
+from twin.intervals import Interval
+from twin.mirror import Mirror
+from twin.model import PerformanceModel
+from twin.records import Decision, DecisionOutcome, ForecastScored
+
+SETTLE_S = 0.25
+"""After a switch-over, before the loads are those of the new routes alone."""
+OBSERVE_S = 2.0
+"""How long the effect of a decision is measured."""
+ANSWER_S = 3.0
+"""After which a request counts as lost."""
+
+
+class DecisionWatch:
+    """Follows each decision from the request to the load that it led to."""
+
+    def __init__(self) -> None:
+        self._asked: Decision | None = None
+        self._answered: list[tuple[Decision, RerouteDone]] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is still being carried out."""
+        return self._asked is not None
+
+    def ask(self, decision: Decision) -> None:
+        """A request was sent."""
+        self._asked = decision
+
+    def answer(self, done: RerouteDone) -> None:
+        """The controller answered; answers to somebody else's requests are not ours."""
+        if self._asked and done.request_id == self._asked.decision_id:
+            self._answered.append((self._asked, done))
+            self._asked = None
+
+    def outcomes(self, mirror: Mirror, now_s: float) -> list[DecisionOutcome]:
+        """Decisions whose effect has been measured since the last call."""
+        outcomes = []
+        if self._asked and now_s > self._asked.t_s + ANSWER_S:
+            outcomes.append(self._lost(self._asked, mirror, now_s))
+            self._asked = None
+        due = [pair for pair in self._answered if now_s >= _end_s(pair[1])]
+        self._answered = [pair for pair in self._answered if now_s < _end_s(pair[1])]
+        return outcomes + [_measured(mirror, now_s, *pair) for pair in due]
+
+    def forget(self) -> None:
+        """The controller is gone, and what was asked of it with it."""
+        self._asked = None
+
+    @staticmethod
+    def _lost(decision: Decision, mirror: Mirror, now_s: float) -> DecisionOutcome:
+        return DecisionOutcome(
+            t_s=now_s,
+            decision_id=decision.decision_id,
+            switched_s=now_s,
+            applied=0,
+            refused=("the controller did not answer",),
+            measured_mlu=_max_utilisation(mirror, now_s - OBSERVE_S, now_s),
+            predicted_mlu=decision.predicted_mlu_after,
+        )
+
+
+class ForecastWatch:
+    """Keeps forecasts until the intervals they speak of are complete."""
+
+    def __init__(self, model: PerformanceModel) -> None:
+        self._model = model
+        self._waiting: list[_Forecast] = []
+
+    def made(
+        self, now_s: float, start_s: float, length_s: float, rows: FloatArray, past: FloatArray
+    ) -> None:
+        """Note a forecast.
+
+        Args:
+            now_s: when it was made.
+            start_s: where the first interval of it begins.
+            length_s: of an interval.
+            rows: (horizons, pairs) the forecast.
+            past: (intervals, pairs) the complete intervals before it.
+        """
+        for horizon, row in enumerate(rows, start=1):
+            begin_s = start_s + (horizon - 1) * length_s
+            mean = past.mean(axis=0)
+            self._waiting.append(_Forecast(now_s, begin_s, horizon, row, past[-1], mean))
+
+    def scored(self, now_s: float, interval: Interval, routing: Routing) -> list[ForecastScored]:
+        """Score the forecasts of a complete interval; one with gaps scores none.
+
+        The link loads forecast are those of the forecast traffic on the routes of the interval:
+        where traffic goes is decided, not forecast.
+        """
+        due = [f for f in self._waiting if abs(f.start_s - interval.start_s) < 1e-3]
+        self._waiting = [f for f in self._waiting if f.start_s > interval.start_s + 1e-3]
+        cores = slice(self._model.indexing.cores)
+        if np.isnan(interval.od_bps).any() or np.isnan(interval.link_bps[cores]).any():
+            return []
+        return [
+            ForecastScored(
+                t_s=now_s,
+                made_at_s=forecast.made_at_s,
+                start_s=interval.start_s,
+                end_s=interval.end_s,
+                horizon=forecast.horizon,
+                od_forecast_bps=_numbers(forecast.od_bps),
+                od_persistence_bps=_numbers(forecast.persistence_bps),
+                od_mean_bps=_numbers(forecast.mean_bps),
+                od_actual_bps=_numbers(interval.od_bps),
+                link_forecast_bps=_numbers(
+                    self._model.predict(routing, forecast.od_bps).offered_bps[cores]
+                ),
+                link_actual_bps=_numbers(interval.link_bps[cores]),
+            )
+            for forecast in due
+        ]
+
+
+@dataclass(frozen=True)
+class _Forecast:
+    made_at_s: float
+    start_s: float
+    horizon: int
+    od_bps: FloatArray
+    persistence_bps: FloatArray
+    mean_bps: FloatArray
+
+
+def _end_s(done: RerouteDone) -> float:
+    # Ports are polled every 250 ms: the window has to lie behind the last readings.
+    return done.switched_s + SETTLE_S + OBSERVE_S + 0.3
+
+
+def _measured(
+    mirror: Mirror, now_s: float, decision: Decision, done: RerouteDone
+) -> DecisionOutcome:
+    start_s = done.switched_s + SETTLE_S
+    return DecisionOutcome(
+        t_s=now_s,
+        decision_id=decision.decision_id,
+        switched_s=done.switched_s,
+        applied=len(done.applied),
+        refused=tuple(f"{r.src}-{r.dst}: {r.reason}" for r in done.refused),
+        measured_mlu=_max_utilisation(mirror, start_s, start_s + OBSERVE_S),
+        predicted_mlu=decision.predicted_mlu_after,
+    )
+
+
+def _max_utilisation(mirror: Mirror, start_s: float, end_s: float) -> float:
+    indexing = mirror.indexing
+    load = mirror.mean_sent_bps(start_s, end_s) / indexing.rate_bps
+    return float(np.nan_to_num(load[: indexing.cores]).max(initial=0.0))
+
+
+def _numbers(values: FloatArray) -> tuple[float, ...]:
+    return tuple(values.tolist())

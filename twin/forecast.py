@@ -1,0 +1,157 @@
+"""Forecasting the next intervals of every OD pair: a small network on top of persistence.
+
+All pairs share one multilayer perceptron. It sees the last rates of a pair on a log scale, those of
+its source, its destination and the whole network, and an embedding that says which pair it is; it
+answers with the log of the growth against the last interval. Rates are measured against the recent
+mean of the network, so a forecaster works at any scale of the traffic.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from twin.indexing import FloatArray
+
+HORIZONS = 3
+"""Intervals ahead."""
+LOOKBACK = 6
+"""Intervals that a forecast rests on; where fewer are known, the first stands for those before."""
+FEWEST = 2
+"""Intervals without which there is no forecast but persistence."""
+
+_EMBEDDING = 8
+_WIDTH = 64
+_FLOOR = 0.02  # of the mean rate of a pair: rates below are as good as this on the log scale
+_LARGEST_GROWTH = 2.0  # log
+
+
+class Forecaster(Protocol):
+    """Forecasts the mean rates of the next `HORIZONS` intervals."""
+
+    @property
+    def benign_share(self) -> float | None:
+        """How far the traffic it learnt from strays (see detection.py); None if from none."""
+        ...
+
+    def forecast(self, history_bps: FloatArray) -> FloatArray:
+        """From (intervals, pairs), oldest first, to (HORIZONS, pairs); all finite."""
+        ...
+
+
+class PersistenceForecaster:
+    """The naive forecast: everything stays as in the last interval."""
+
+    benign_share = None
+
+    def forecast(self, history_bps: FloatArray) -> FloatArray:
+        """Repeat the last row."""
+        return np.repeat(history_bps[-1:], HORIZONS, axis=0)
+
+
+class ForecasterError(Exception):
+    """A file of weights cannot be used; the message says why."""
+
+
+class GrowthNetwork(nn.Module):
+    """The network: windows (windows, LOOKBACK, pairs) to growth (windows, HORIZONS, pairs)."""
+
+    source: Tensor
+    target: Tensor
+    benign_share: Tensor
+
+    def __init__(self, source: Tensor, target: Tensor, benign_share: Tensor) -> None:
+        """Take the host index of the origin and of the destination of each pair."""
+        super().__init__()
+        self.register_buffer("benign_share", benign_share)
+        self.register_buffer("source", source)
+        self.register_buffer("target", target)
+        self.embedding = nn.Embedding(len(source), _EMBEDDING)
+        last = nn.Linear(_WIDTH, HORIZONS)
+        self.layers = nn.Sequential(
+            nn.Linear(4 * LOOKBACK + _EMBEDDING, _WIDTH),
+            nn.SiLU(),
+            nn.Linear(_WIDTH, _WIDTH),
+            nn.SiLU(),
+            last,
+        )
+        # Zero growth to begin with: training starts from persistence.
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, rates: Tensor) -> Tensor:
+        """Forecast (windows, HORIZONS, pairs), in the unit of `rates`."""
+        mean = rates.mean(dim=(1, 2), keepdim=True).clamp_min(1e-9)
+        relative = rates / mean
+        hosts = int(self.source.max()) + 1
+        shape = (*relative.shape[:2], hosts)
+        sent = relative.new_zeros(shape).index_add_(2, self.source, relative) / hosts
+        received = relative.new_zeros(shape).index_add_(2, self.target, relative) / hosts
+        total = relative.mean(dim=2, keepdim=True).expand_as(relative)
+        context = [relative, sent[..., self.source], received[..., self.target], total]
+        features = torch.cat([_log(part) for part in context], dim=1).transpose(1, 2)
+        which = self.embedding.weight.expand(len(rates), -1, -1)
+        growth = self.layers(torch.cat([features, which], dim=2)).transpose(1, 2)
+        factor = growth.clamp(-_LARGEST_GROWTH, _LARGEST_GROWTH).exp()
+        grown: Tensor = (relative[:, -1:] + _FLOOR) * factor - _FLOOR
+        return grown.clamp_min(0.0) * mean
+
+
+class LearnedForecaster:
+    """A trained network; persistence until it has seen enough intervals."""
+
+    def __init__(self, network: GrowthNetwork) -> None:
+        self._network = network.eval()
+        self._naive = PersistenceForecaster()
+
+    @property
+    def benign_share(self) -> float:
+        """As `Forecaster.benign_share`."""
+        return float(self._network.benign_share)
+
+    def forecast(self, history_bps: FloatArray) -> FloatArray:
+        """As `Forecaster.forecast`."""
+        recent = history_bps[-LOOKBACK:]
+        recent = recent[np.flatnonzero(recent.sum(axis=1) == 0).max(initial=-1) + 1 :]
+        if len(recent) < FEWEST:  # the traffic has only begun
+            return self._naive.forecast(history_bps)
+        recent = np.vstack([np.repeat(recent[:1], LOOKBACK - len(recent), axis=0), recent])
+        with torch.inference_mode():
+            window = torch.from_numpy(recent[None].astype(np.float32))
+            forecast: Tensor = self._network(window)[0]
+            return np.asarray(forecast.double().numpy())
+
+    def save(self, path: Path) -> None:
+        """Write the weights.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        torch.save(self._network.state_dict(), path)
+
+    @staticmethod
+    def load(path: Path, pairs: int) -> LearnedForecaster:
+        """Read weights written by `save`, for a network of `pairs` OD pairs.
+
+        Raises:
+            ForecasterError: the file is missing, is no forecaster, or is one of another network.
+        """
+        try:
+            state: dict[str, Any] = torch.load(path, weights_only=True)
+            network = GrowthNetwork(state["source"], state["target"], state["benign_share"])
+            network.load_state_dict(state)
+        except Exception as error:
+            raise ForecasterError(f"{path} holds no forecaster: {error}") from error
+        if len(network.source) != pairs:
+            raise ForecasterError(
+                f"{path} was trained on {len(network.source)} OD pairs, this network has {pairs}"
+            )
+        return LearnedForecaster(network)
+
+
+def _log(relative: Tensor) -> Tensor:
+    return (relative + _FLOOR).log()

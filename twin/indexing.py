@@ -1,0 +1,67 @@
+"""A topology as array indices: how names, routes and matrices become NumPy arrays.
+
+Links are numbered by direction: the core directions first, in the order of
+`Topology.core_directions`, then the access directions. Pairs follow `Topology.od_pairs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from topologies.model import DirectedLink, OdPair, Path, Routing, Topology
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Indexing:
+    """The order of every array of the twin, and the constants of the topology in that order."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        access = tuple(d for link in topology.access_links for d in link.directions)
+        self.directions: tuple[DirectedLink, ...] = topology.core_directions + access
+        self.cores = len(topology.core_directions)
+        self.pairs = topology.od_pairs
+        self.link: Mapping[DirectedLink, int] = {d: i for i, d in enumerate(self.directions)}
+        self.pair: Mapping[OdPair, int] = {p: i for i, p in enumerate(self.pairs)}
+        host = {h.name: i for i, h in enumerate(topology.hosts)}
+        self.source: IntArray = np.array([host[s] for s, _ in self.pairs], dtype=np.int64)
+        """Host index of the origin of each pair."""
+        self.target: IntArray = np.array([host[t] for _, t in self.pairs], dtype=np.int64)
+        """Host index of the destination of each pair."""
+        shapes = [topology.link_between[d].shape for d in self.directions]
+        self.rate_bps: FloatArray = np.array([s.rate_bps for s in shapes])
+        self.delay_ms: FloatArray = np.array([s.delay_ms for s in shapes])
+        self.queue_packets: FloatArray = np.array([float(s.queue_packets) for s in shapes])
+        self.loss: FloatArray = np.array([s.loss_percent / 100 for s in shapes])
+
+    @cached_property
+    def pairs_of_switch(self) -> Mapping[str, IntArray]:
+        """The pairs that enter the network at each switch."""
+        entry = [self.topology.switch_of[source] for source, _ in self.pairs]
+        return {
+            switch.name: np.array([i for i, at in enumerate(entry) if at == switch.name], dtype=int)
+            for switch in self.topology.switches
+        }
+
+    def links_of(self, pair: OdPair, path: Path) -> list[int]:
+        """Links that packets of `pair` cross on `path`, access links included, in order."""
+        return [self.link[hop] for hop in pairwise((pair[0], *path, pair[1]))]
+
+    def hops(self, routing: Routing) -> IntArray:
+        """Links of every pair's route as (pairs, longest), filled up with `len(directions)`.
+
+        A pair without a route gets a row of nothing but the filler.
+        """
+        rows = [self.links_of(p, routing[p]) if routing.get(p) else [] for p in self.pairs]
+        table = np.full((len(rows), max(map(len, rows), default=0)), len(self.directions))
+        for index, row in enumerate(rows):
+            table[index, : len(row)] = row
+        return table

@@ -1,0 +1,224 @@
+"""The mirror: the state of the network as the controller's messages tell it.
+
+What is not known is NaN, never zero: a switch that does not answer leaves a hole.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from controller.messages import (
+    DatapathState,
+    FromController,
+    Hello,
+    LinkState,
+    OdStats,
+    PortCounters,
+    PortStats,
+    Ready,
+    Routes,
+)
+from topologies.model import DirectedLink, OdPair, Path
+from twin.counters import CounterSeries
+from twin.indexing import FloatArray, Indexing, IntArray
+
+FLOW_LAG_S = 0.25
+"""Mean age of a flow counter when it is read: Open vSwitch refreshes them every 500 ms."""
+
+
+class Mirror:
+    """Counters, routes and link states of one network.
+
+    Arrays per link follow `Indexing.directions`, arrays per pair `Indexing.pairs`.
+    """
+
+    def __init__(self, indexing: Indexing, keep_s: float) -> None:
+        self.indexing = indexing
+        self.routing: dict[OdPair, Path] = {}
+        self.ready = False
+        """Whether all routes have been confirmed since the last connection."""
+        self._connected: set[str] = set()
+        self._down_ports: set[DirectedLink] = set()
+        self._ports: dict[str, CounterSeries] = {}
+        self._flows: dict[str, CounterSeries] = {}
+        self._leaving: dict[str, IntArray] = {}
+        self._arriving: dict[str, IntArray] = {}
+        self._neighbours: dict[str, list[str]] = {}
+        for switch in (s.name for s in indexing.topology.switches):
+            neighbours = [b for a, b in indexing.directions if a == switch]
+            self._neighbours[switch] = neighbours
+            self._leaving[switch] = np.array([indexing.link[switch, n] for n in neighbours], int)
+            self._arriving[switch] = np.array([indexing.link[n, switch] for n in neighbours], int)
+            self._ports[switch] = CounterSeries(4 * len(neighbours), keep_s)
+            self._flows[switch] = CounterSeries(len(indexing.pairs_of_switch[switch]), keep_s)
+
+    def receive(self, message: FromController) -> None:
+        """Take in one message; those that are answers to requests are not its concern."""
+        match message:
+            case Hello():
+                self.forget_state()
+            case Ready():
+                self.ready = True
+            case DatapathState(datapath=switch, connected=connected):
+                (self._connected.add if connected else self._connected.discard)(switch)
+            case LinkState(datapath=switch, neighbour=neighbour, up=up):
+                port = (switch, neighbour)
+                (self._down_ports.discard if up else self._down_ports.add)(port)
+            case Routes(routes=routes):
+                self.routing.update({(r.src, r.dst): r.path for r in routes})
+            case PortStats():
+                self._take_ports(message)
+            case OdStats():
+                self._take_flows(message)
+            case _:
+                pass
+
+    def forget_state(self) -> None:
+        """Forget what a snapshot will tell anew. Counters stay: their age shows."""
+        self.ready = False
+        self.routing.clear()
+        self._connected.clear()
+        self._down_ports.clear()
+
+    @property
+    def down(self) -> frozenset[DirectedLink]:
+        """Both directions of every core link that has lost carrier at either end."""
+        return frozenset(
+            d for a, b in self._down_ports if (a, b) in self.indexing.link for d in ((a, b), (b, a))
+        )
+
+    @property
+    def stranded(self) -> list[OdPair]:
+        """Pairs whose route crosses a link that is down."""
+        down = self.down
+        return [
+            pair
+            for pair, path in self.routing.items()
+            if any(hop in down for hop in pairwise(path))
+        ]
+
+    def newest_port_s(self, switch: str) -> float:
+        """Time of the last port counters of `switch`."""
+        return self._ports[switch].newest_s
+
+    @property
+    def answering(self) -> list[str]:
+        """Switches connected to the controller."""
+        return sorted(self._connected)
+
+    def telemetry_age_s(self, now_s: float) -> float:
+        """Age of the newest counter; infinite before the first."""
+        return now_s - max(series.newest_s for series in self._ports.values())
+
+    def sent_bps(self, now_s: float, window_s: float) -> FloatArray:
+        """(links,) offered to each link by its switch (for a host's uplink: what arrived).
+
+        Where the sending switch is silent, what arrived at the far end stands in.
+        """
+        sent, arrived = self._unknown_links(), self._unknown_links()
+        for switch, series in self._ports.items():
+            rates = series.rates(now_s, window_s)
+            self._spread(switch, rates, sent, arrived)
+        return np.where(np.isnan(sent), arrived, sent)
+
+    def mean_sent_bps(self, start_s: float, end_s: float) -> FloatArray:
+        """(links,) as `sent_bps`, over [start_s, end_s)."""
+        sent, arrived = self._unknown_links(), self._unknown_links()
+        for switch, series in self._ports.items():
+            self._spread(switch, series.mean_rates(start_s, end_s), sent, arrived)
+        return np.where(np.isnan(sent), arrived, sent)
+
+    def link_loss(self, start_s: float, end_s: float) -> FloatArray:
+        """(links,) share of the packets sent over [start_s, end_s) that did not arrive.
+
+        NaN where an end is unknown, where nothing was sent, and for access links (hosts have no
+        counters).
+        """
+        sent, arrived = self._unknown_links(), self._unknown_links()
+        for switch, series in self._ports.items():
+            packets = series.mean_rates(start_s, end_s).reshape(4, -1)
+            sent[self._leaving[switch]] = packets[2]
+            arrived[self._arriving[switch]] = packets[3]
+        known = sent > 0
+        loss = np.full(len(sent), np.nan)
+        loss[known] = np.clip(1 - arrived[known] / sent[known], 0.0, 1.0)
+        loss[self.indexing.cores :] = np.nan
+        return loss
+
+    def port_steps(
+        self, switch: str, since_s: float
+    ) -> list[tuple[float, float, IntArray, FloatArray]]:
+        """(start_s, end_s, links, bit/s sent) between consecutive readings of one switch."""
+        return [
+            (start_s, end_s, self._leaving[switch], rates.reshape(4, -1)[0] * 8)
+            for start_s, end_s, rates in self._ports[switch].steps(since_s)
+        ]
+
+    def frame_bits(self, now_s: float, window_s: float) -> float:
+        """Mean size of the frames sent on all links; NaN when none were."""
+        total = np.zeros(2)
+        for series in self._ports.values():
+            rates = series.rates(now_s, window_s).reshape(4, -1)
+            total += np.nan_to_num(rates[[0, 2]].sum(axis=1))
+        return float(total[0] * 8 / total[1]) if total[1] else float("nan")
+
+    def od_bps(self, now_s: float, window_s: float) -> FloatArray:
+        """(pairs,) sent by each pair, from flow counters alone."""
+        rates = np.full(len(self.indexing.pairs), np.nan)
+        for switch, series in self._flows.items():
+            rates[self.indexing.pairs_of_switch[switch]] = series.rates(now_s, window_s) * 8
+        return rates
+
+    def mean_od_bps(self, start_s: float, end_s: float) -> FloatArray:
+        """(pairs,) mean sent over [start_s, end_s), the lag of flow counters allowed for."""
+        rates = np.full(len(self.indexing.pairs), np.nan)
+        for switch, series in self._flows.items():
+            mean = series.mean_rates(start_s + FLOW_LAG_S, end_s + FLOW_LAG_S)
+            rates[self.indexing.pairs_of_switch[switch]] = mean * 8
+        return rates
+
+    def flows_cover(self, end_s: float) -> bool:
+        """Whether flow counters of all switches reach beyond `end_s`, their lag allowed for."""
+        return all(s.newest_s >= end_s + FLOW_LAG_S for s in self._flows.values())
+
+    def flow_hole(self, switch: str) -> tuple[float, float] | None:
+        """The last gap in the flow counters of `switch`: times of the readings around it."""
+        return self._flows[switch].hole
+
+    def raw_od_bps(self, switch: str, start_s: float, end_s: float) -> FloatArray:
+        """Mean sent by the pairs that enter at `switch`, between two of its readings."""
+        return self._flows[switch].mean_rates(start_s, end_s) * 8
+
+    def newest_flow_s(self, switch: str) -> float:
+        """Time of the last flow counters of `switch`."""
+        return self._flows[switch].newest_s
+
+    def _take_ports(self, message: PortStats) -> None:
+        of = {port.neighbour: port for port in message.ports}
+        names = self._neighbours[message.datapath]
+        if not all(name in of for name in names):
+            return  # ports are still appearing while the lab starts
+        columns = [_port_values(of[name]) for name in names]
+        self._ports[message.datapath].add(message.t_s, np.array(columns, float).T.ravel())
+
+    def _take_flows(self, message: OdStats) -> None:
+        of = {(pair.src, pair.dst): pair.bytes for pair in message.pairs}
+        pairs = self.indexing.pairs_of_switch[message.datapath]
+        values = [of.get(self.indexing.pairs[index], np.nan) for index in pairs]
+        self._flows[message.datapath].add(message.t_s, np.array(values, float))
+
+    def _spread(
+        self, switch: str, rates: FloatArray, sent: FloatArray, arrived: FloatArray
+    ) -> None:
+        table = rates.reshape(4, -1) * 8
+        sent[self._leaving[switch]] = table[0]
+        arrived[self._arriving[switch]] = table[1]
+
+    def _unknown_links(self) -> FloatArray:
+        return np.full(len(self.indexing.directions), np.nan)
+
+
+def _port_values(port: PortCounters) -> tuple[int, int, int, int]:
+    return port.tx_bytes, port.rx_bytes, port.tx_packets, port.rx_packets

@@ -1,0 +1,152 @@
+"""Reroute policies: the interface, the shipped ones, and how a name becomes one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from topologies.model import DirectedLink, OdPair, Path
+from twin.indexing import FloatArray
+from twin.optimise import Plan
+from twin.view import TwinView
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Reroutes that a policy wants, and why in one word."""
+
+    moves: Mapping[OdPair, Path]
+    reason: str
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Decides about reroutes. One object lives as long as the twin and may keep state."""
+
+    name: str
+
+    def decide(self, view: TwinView) -> Proposal | None:
+        """Return reroutes to be made now, or None.
+
+        Called about four times a second with fresh counters, and at once after a change of link
+        state; not while an earlier proposal is being carried out.
+        """
+        ...
+
+
+class ShortestPathPolicy:
+    """Never moves anything: the controller's own routing stands, and the twin is its shadow."""
+
+    name = "shortest-path"
+
+    def decide(self, view: TwinView) -> None:  # noqa: ARG002
+        """Propose nothing."""
+        return
+
+
+class TwinPolicy:
+    """Re-optimises at once after a failure, and relieves links that are or will be hot.
+
+    Hysteresis: it acts on a hot link only if the model predicts a clear gain, and then leaves the
+    network alone for a while, so that what it sees next is the effect of what it did.
+    """
+
+    name = "twin"
+
+    HOT = 0.9
+    """Utilisation, measured or forecast, that calls for relief."""
+    GAIN = 0.05
+    """Smallest fall of the maximum utilisation worth a reroute."""
+    DELAY_GAIN = 0.1
+    """Else, the smallest fall of the mean delay worth one, as a share: where a cut of the network
+    keeps the maximum where it is, all else can still be relieved."""
+    HOLD_S = 0.7
+    """Rest after a reroute: until new counters have come in, and the matrix is a better one."""
+    RETRY_S = 0.75
+    """Rest after a search that found no gain."""
+    LEAD_S = 1.0
+    """How long before an interval its forecast counts."""
+    HURRY_S = 0.04
+    """Processor time to search when a link runs hot; after a failure twice as much."""
+
+    def __init__(self) -> None:
+        self._down: frozenset[DirectedLink] = frozenset()
+        self._rest_until_s = -np.inf
+
+    def decide(self, view: TwinView) -> Proposal | None:
+        """Propose reroutes after a change of link state, or for a hot link."""
+        if view.down != self._down:
+            reason = "failure" if view.down - self._down else "recovery"
+            self._down = view.down
+            return self._if_worth_it(view, reason, view.best_moves(budget_s=2 * self.HURRY_S))
+        if view.now_s < self._rest_until_s:
+            return None
+        matrices = self._matrices(view)
+        if not self._is_hot(view, matrices):
+            return None
+        return self._if_worth_it(view, "hot-link", view.best_moves(matrices, budget_s=self.HURRY_S))
+
+    def _matrices(self, view: TwinView) -> FloatArray:
+        """(matrices, pairs) that the routing shall suit."""
+        if view.forecast_in_s > self.LEAD_S:
+            return view.measured_bps[None]
+        return np.array([view.measured_bps, view.forecast_bps])
+
+    def _is_hot(self, view: TwinView, matrices: FloatArray) -> bool:
+        if np.nan_to_num(view.utilisation).max(initial=0.0) >= self.HOT:
+            return True
+        return any(view.what_if({}, row).max_utilisation >= self.HOT for row in matrices)
+
+    def _if_worth_it(self, view: TwinView, reason: str, plan: Plan) -> Proposal | None:
+        if not plan.moves or not self._gains(view, plan):
+            self._rest_until_s = view.now_s + self.RETRY_S
+            return None
+        self._rest_until_s = view.now_s + self.HOLD_S
+        return Proposal(plan.moves, reason)
+
+    def _gains(self, view: TwinView, plan: Plan) -> bool:
+        fall = plan.max_utilisation_before - plan.max_utilisation
+        if abs(fall) >= self.GAIN:
+            return fall > 0
+        before_ms = view.what_if({}).mean_delay_ms
+        return view.what_if(plan.moves).mean_delay_ms < before_ms * (1 - self.DELAY_GAIN)
+
+
+SHIPPED: Mapping[str, type[Policy]] = {
+    ShortestPathPolicy.name: ShortestPathPolicy,
+    TwinPolicy.name: TwinPolicy,
+}
+
+
+class UnknownPolicyError(Exception):
+    """A policy reference names nothing that can be used; the message says why and what can."""
+
+
+def resolve(reference: str) -> Policy:
+    """Return the policy of a shipped name, or of `module:Class` on the import path.
+
+    Raises:
+        UnknownPolicyError: there is no such policy, or it is not one.
+    """
+    if reference in SHIPPED:
+        return SHIPPED[reference]()
+    module_name, colon, class_name = reference.partition(":")
+    if not (colon and module_name and class_name):
+        known = ", ".join(SHIPPED)
+        raise UnknownPolicyError(
+            f"unknown policy {reference!r}: known are {known}; one of your own is module:Class"
+        )
+    try:
+        factory = getattr(importlib.import_module(module_name), class_name)
+        policy = factory()
+    except Exception as error:
+        raise UnknownPolicyError(
+            f"policy {reference!r} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(policy, Policy):
+        raise UnknownPolicyError(f"policy {reference!r} has no name or no decide(view)")
+    return policy

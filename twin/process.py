@@ -1,0 +1,115 @@
+"""The twin as a process: its socket, its journal, its clock, its end."""
+
+from __future__ import annotations
+
+import logging
+import select
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from controller.northbound_client import NorthboundClient, connect
+from twin.health import HealthMeter
+from twin.output import Output
+from twin.records import TwinRecord
+from twin.twin import Twin
+
+_RETRY_S = 0.1
+
+_log = logging.getLogger(__name__)
+
+
+class StopSignal:
+    """SIGTERM and SIGINT as news on a socket pair, so that waiting ends at once."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+
+    @property
+    def given(self) -> bool:
+        """Whether the process shall end."""
+        return self.wait(0.0)
+
+    def wait(self, timeout_s: float, *others: NorthboundClient) -> bool:
+        """Wait until the process shall end, something arrives at `others`, or time is up."""
+        watched = [self._reader.fileno(), *(client.fileno() for client in others)]
+        readable, _, _ = select.select(watched, [], [], timeout_s)
+        return self._reader.fileno() in readable
+
+
+def run(twin: Twin, socket_path: Path, journal_path: Path, stop: StopSignal) -> None:
+    """Serve until told to stop; a controller that dies is waited for.
+
+    Raises:
+        OSError: the journal cannot be written.
+        msgspec.DecodeError: the controller speaks another protocol.
+    """
+    with journal_path.open("ab", buffering=0) as journal:
+        while not stop.given:
+            try:
+                client = connect(socket_path, timeout_s=0.0)
+            except OSError:
+                stop.wait(_RETRY_S)  # not there yet, or being replaced
+                continue
+            with client:
+                _log.info("connected to the controller")
+                _Session(twin, client, journal).serve(stop)
+
+
+class _Session:
+    """One connection to the controller."""
+
+    def __init__(self, twin: Twin, client: NorthboundClient, journal: IO[bytes]) -> None:
+        self._twin = twin
+        self._client = client
+        self._journal = journal
+        self._health = HealthMeter(time.monotonic())
+
+    def serve(self, stop: StopSignal) -> None:
+        """Serve until told to stop, or until the controller is gone."""
+        while not stop.wait(self._twin.due_s(time.monotonic()), self._client):
+            try:
+                while message := self._client.receive(0.0):
+                    self._twin.receive(message)
+                    self._health.received()
+            except ConnectionError as error:
+                _log.warning("lost the controller: %s", error)
+                self._twin.mirror.forget_state()
+                return
+            if self._twin.due_s(time.monotonic()) == 0.0 and not self._step():
+                return
+
+    def _step(self) -> bool:
+        begun_s = time.monotonic()
+        age_s = self._twin.mirror.telemetry_age_s(begun_s)
+        output = self._twin.step(begun_s)
+        sent = self._send(output)
+        now_s = time.monotonic()
+        self._health.stepped(now_s - begun_s, age_s)
+        if health := self._health.report(now_s):
+            output.records.append(health)
+        self._write(output.records)
+        return sent
+
+    def _send(self, output: Output) -> bool:
+        try:
+            for request in output.requests:
+                self._client.send(request)
+        except OSError as error:
+            _log.warning("lost the controller while asking for a change: %s", error)
+            self._twin.mirror.forget_state()
+            return False
+        return True
+
+    def _write(self, records: list[TwinRecord]) -> None:
+        lines = [msgspec.json.encode(record) + b"\n" for record in records]
+        if lines:
+            self._journal.write(b"".join(lines))

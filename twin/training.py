@@ -1,0 +1,134 @@
+"""Training the forecaster on a history of traffic."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from topologies.model import Topology
+from twin.detection import benign_share
+from twin.forecast import FEWEST, HORIZONS, LOOKBACK, GrowthNetwork, LearnedForecaster
+from twin.indexing import FloatArray, Indexing
+
+_VALIDATION_SHARE = 0.15
+_BATCH = 16
+_STEPS = 3000
+_STEPS_BETWEEN_CHECKS = 50
+_RATE = 4e-3
+_AVERAGING = 0.02  # weight of the newest weights in their running mean
+
+
+def train(
+    topology: Topology,
+    history_bps: FloatArray | Sequence[FloatArray],
+    seed: int,
+    budget_s: float = 20.0,
+) -> LearnedForecaster:
+    """Train on one history (intervals, pairs), or on several that do not follow each other.
+
+    A last part is kept for validation, and the best weights on it win; persistence is where
+    training starts, so the result is hardly ever worse than it. The number of steps is fixed: the
+    same history and seed give the same weights; `budget_s` only stops a machine that is too slow.
+
+    Raises:
+        ValueError: no history is long enough, or one has not the pairs of `topology`.
+    """
+    histories = [history_bps] if isinstance(history_bps, np.ndarray) else list(history_bps)
+    pairs = len(topology.od_pairs)
+    if any(history.ndim != 2 or history.shape[1] != pairs for history in histories):
+        raise ValueError(f"a history of this network has {pairs} columns, one for each OD pair")
+    fitting, validation = _windows(histories)
+    torch.manual_seed(seed)
+    indexing = Indexing(topology)
+    network = GrowthNetwork(
+        torch.from_numpy(indexing.source),
+        torch.from_numpy(indexing.target),
+        torch.tensor(max(benign_share(indexing, history) for history in histories)),
+    )
+    _fit(network, fitting, validation, np.random.default_rng(seed), budget_s)
+    return LearnedForecaster(network)
+
+
+def wape(forecast: FloatArray, actual: FloatArray) -> float:
+    """Weighted absolute percentage error, as a share: sum of |error| over sum of actual."""
+    return float(np.abs(forecast - actual).sum() / actual.sum())
+
+
+def _windows(histories: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
+    """Cut histories into (windows, LOOKBACK + HORIZONS, pairs): fitting and validation parts."""
+    length = LOOKBACK + HORIZONS
+    fitting, validation = [], []
+    for history in histories:
+        starts = len(history) - length + 1
+        if starts < 1:
+            continue
+        views = np.lib.stride_tricks.sliding_window_view(history, length, axis=0)
+        windows = np.ascontiguousarray(views.transpose(0, 2, 1), dtype=np.float32)
+        kept = round(starts * (1 - _VALIDATION_SHARE)) if len(histories) == 1 else starts
+        fitting.append(windows[:kept])
+        # Windows that overlap the fitting part would flatter the result.
+        validation.append(windows[kept + length :])
+    if not fitting:
+        raise ValueError(f"a history must span at least {length} intervals")
+    if len(histories) > 1:
+        last = max(1, round(len(fitting) * _VALIDATION_SHARE))
+        fitting, validation = fitting[:-last] or fitting, fitting[-last:]
+    return torch.from_numpy(np.concatenate(fitting)), torch.from_numpy(np.concatenate(validation))
+
+
+def _fit(
+    network: GrowthNetwork,
+    fitting: Tensor,
+    validation: Tensor,
+    random: np.random.Generator,
+    budget_s: float,
+) -> None:
+    deadline_s = time.monotonic() + budget_s
+    judges = validation if len(validation) else fitting
+    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=1e-2)
+    average = copy.deepcopy(network)
+    best, best_loss = copy.deepcopy(network.state_dict()), _validate(network, judges)
+    for step in range(1, _STEPS + 1):
+        optimiser.param_groups[0]["lr"] = _RATE * (1 - step / (_STEPS + 1))
+        batch = _with_short_pasts(fitting[random.integers(0, len(fitting), _BATCH)], random)
+        optimiser.zero_grad()
+        _relative_error(network, batch).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        for mean, now in zip(average.parameters(), network.parameters(), strict=True):
+            mean.data.lerp_(now.data, _AVERAGING)
+        if step % _STEPS_BETWEEN_CHECKS == 0:
+            loss = _validate(average, judges)
+            if loss < best_loss:
+                best, best_loss = copy.deepcopy(average.state_dict()), loss
+            if time.monotonic() > deadline_s:
+                break
+    network.load_state_dict(best)
+
+
+def _with_short_pasts(windows: Tensor, random: np.random.Generator) -> Tensor:
+    """Let half of the windows begin late, as they do when a run has only begun."""
+    windows = windows.clone()
+    for row in range(0, len(windows), 2):
+        known_from = int(random.integers(0, LOOKBACK - FEWEST + 1))
+        windows[row, :known_from] = windows[row, known_from].clone()
+    return windows
+
+
+def _validate(network: GrowthNetwork, windows: Tensor) -> float:
+    with torch.inference_mode():
+        return float(_relative_error(network, windows))
+
+
+def _relative_error(network: GrowthNetwork, windows: Tensor) -> Tensor:
+    """Mean WAPE over windows: the absolute error over what the network carried."""
+    forecast = network(windows[:, :LOOKBACK])
+    actual = windows[:, LOOKBACK:]
+    error = (forecast - actual).abs().sum(dim=(1, 2))
+    mean: Tensor = (error / actual.sum(dim=(1, 2)).clamp_min(1e-9)).mean()
+    return mean

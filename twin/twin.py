@@ -1,0 +1,261 @@
+"""The twin: takes in the controller's messages, and says what to record and what to ask for.
+
+No clock, socket or file in here: `receive` and `step` are told the time, so that a whole run can
+be replayed in a test.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from controller.messages import (
+    DropDone,
+    FromController,
+    Hello,
+    LinkState,
+    PortStats,
+    Reroute,
+    RerouteDone,
+    Route,
+    Routes,
+)
+from topologies.model import Topology
+from twin.calibration import calibrate
+from twin.candidates import CandidatePaths
+from twin.delays import DelayTracker
+from twin.detection import RECENT_INTERVALS
+from twin.feedback import DecisionWatch, ForecastWatch
+from twin.forecast import HORIZONS, Forecaster
+from twin.imputation import GapScorer, Imputer
+from twin.indexing import FloatArray, Indexing
+from twin.intervals import History, Interval, IntervalClock
+from twin.matrix import current_matrix_bps
+from twin.mirror import Mirror
+from twin.mitigation import Mitigation
+from twin.model import PerformanceModel
+from twin.output import Output, RequestIds
+from twin.policies import Policy, Proposal
+from twin.records import Decision, DelayPredicted
+from twin.view import TwinView
+
+STEP_S = 0.25
+"""Counters of ports come this often, and the twin steps with them."""
+
+_LATEST_STEP_S = 0.4  # step without the counters that have not come by then
+_RESTORATION_S = 0.15  # leave the controller this long to restore pairs after a failure
+_UTILISATION_WINDOW_S = 0.75
+_HISTORY_INTERVALS = 60
+_SAME_TIME_S = 1e-3  # boundaries of intervals closer than this are one
+
+
+class Twin:
+    """Mirror, forecast, model, detection and policy, put together."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        policy: Policy,
+        forecaster: Forecaster,
+        imputer: Imputer,
+        interval_s: float,
+    ) -> None:
+        self._policy = policy
+        self._forecaster = forecaster
+        self._imputer = imputer
+        self._indexing = Indexing(topology)
+        keep_s = 2 * interval_s + 10
+        self.mirror = Mirror(self._indexing, keep_s)
+        self.model = PerformanceModel(self._indexing)
+        self._candidates = CandidatePaths(self._indexing)
+        self._clock = IntervalClock(interval_s)
+        self._history = History(_HISTORY_INTERVALS)
+        self._delays = DelayTracker(self.model, keep_s)
+        self._ids = RequestIds()
+        self._mitigation = Mitigation(self._indexing, self._ids, forecaster.benign_share)
+        self._gaps = GapScorer()
+        self._decisions = DecisionWatch()
+        self._forecasts = ForecastWatch(self.model)
+        self._forecast_bps = np.zeros((HORIZONS, len(self._indexing.pairs)))
+        self._fresh: set[str] = set()
+        self._last_step_s = -math.inf
+        self._link_changed_s: float | None = None
+        self._routes_changed_s = -math.inf
+
+    def receive(self, message: FromController) -> None:
+        """Take in one message of the controller."""
+        self.mirror.receive(message)
+        match message:
+            case Hello():
+                self._decisions.forget()
+                self._mitigation.controller_restarted()
+            case PortStats(datapath=switch):
+                self._fresh.add(switch)
+            case LinkState(t_s=t_s):
+                self._link_changed_s = t_s
+            case Routes(t_s=t_s):
+                self._routes_changed_s = t_s
+            case RerouteDone():
+                self._decisions.answer(message)
+            case DropDone():
+                self._mitigation.answer(message)
+            case _:
+                pass
+
+    def due_s(self, now_s: float) -> float:
+        """In how many seconds `step` shall be called if nothing more is received before.
+
+        Zero at once when the counters of a polling round are complete, or when the controller
+        has restored the pairs of a failed link.
+        """
+        if self._link_changed_s is not None:
+            patience_s = self._link_changed_s + _RESTORATION_S - now_s
+            return max(0.0, patience_s) if self.mirror.stranded else 0.0
+        since_s = now_s - self._last_step_s
+        if since_s > STEP_S / 2 and self._fresh.issuperset(self.mirror.answering):
+            return 0.0
+        return max(0.0, _LATEST_STEP_S - since_s)
+
+    def step(self, now_s: float) -> Output:
+        """Evaluate what has been received: score, predict, detect, decide."""
+        self._last_step_s = now_s
+        self._fresh.clear()
+        out = Output()
+        if not self.mirror.ready:
+            return out
+        self._link_changed_s = None
+        measured = current_matrix_bps(self.mirror, now_s, self._mitigation.dropped)
+        filled = self._filled(measured)
+        out.records += self._gaps.observe(self.mirror, now_s, measured, filled)
+        self._delays.advance(self.mirror, now_s)
+        if span := self._clock.completed(self.mirror, now_s):
+            self._complete(*span, now_s, out)
+        self._mitigation.settle(out)
+        self._detect(now_s, measured, out)
+        out.records += self._decisions.outcomes(self.mirror, now_s)
+        self._decide(now_s, filled, out)
+        return out
+
+    def _filled(self, rates_bps: FloatArray) -> FloatArray:
+        """(pairs,) without gaps; zero before anything has been observed."""
+        recent = self._history.counted_bps(len(rates_bps))
+        if np.isnan(rates_bps).all() and np.isnan(recent).all():
+            return np.zeros(len(rates_bps))
+        return self._imputer.impute(rates_bps, recent)
+
+    # --- intervals ----------------------------------------------------------------------------
+
+    def _complete(self, start_s: float, end_s: float, now_s: float, out: Output) -> None:
+        od_bps = self.mirror.mean_od_bps(start_s, end_s)
+        interval = Interval(
+            start_s=start_s,
+            end_s=end_s,
+            od_bps=od_bps,
+            filled_bps=self._filled(od_bps),
+            link_bps=self.mirror.mean_sent_bps(start_s, end_s),
+        )
+        self._history.add(interval)
+        routing = dict(self.mirror.routing)
+        out.records += self._forecasts.scored(now_s, interval, routing)
+        out.records.append(self._delay_predicted(interval, now_s))
+        if self._routes_changed_s < start_s and not self._mitigation.dropped:
+            out.records += calibrate(
+                self.model,
+                now_s,
+                routing,
+                interval.filled_bps,
+                interval.link_bps,
+                self.mirror.link_loss(start_s, end_s),
+            )
+        past = self._history.filled_bps()
+        self._forecast_bps = self._forecaster.forecast(past)
+        self._forecasts.made(now_s, end_s, self._clock.length_s, self._forecast_bps, past)
+
+    def _delay_predicted(self, interval: Interval, now_s: float) -> DelayPredicted:
+        delay_ms = self._delays.od_delay_ms(interval.start_s, interval.end_s)
+        load = interval.link_bps / self._indexing.rate_bps
+        return DelayPredicted(
+            t_s=now_s,
+            start_s=interval.start_s,
+            end_s=interval.end_s,
+            od_delay_ms=tuple(None if math.isnan(d) else d for d in delay_ms.tolist()),
+            link_utilisation=tuple(
+                None if math.isnan(u) else u for u in load[: self._indexing.cores].tolist()
+            ),
+        )
+
+    def _forecast_for_next(self, now_s: float, filled: FloatArray) -> tuple[FloatArray, float]:
+        """The forecast of the next interval to begin, and the seconds until then.
+
+        What is measured now stands for the interval that has not ended yet.
+        """
+        length_s = self._clock.length_s
+        begin_s = math.floor(now_s / length_s + 1) * length_s
+        past = self._history.intervals
+        if past and abs(begin_s - past[-1].end_s - length_s) < _SAME_TIME_S:
+            rows = np.vstack([self._history.filled_bps(), filled])
+            return self._forecaster.forecast(rows)[0], begin_s - now_s
+        return filled, begin_s - now_s
+
+    # --- floods -------------------------------------------------------------------------------
+
+    def _detect(self, now_s: float, measured: FloatArray, out: Output) -> None:
+        recent = [i.filled_bps for i in self._history.intervals[-RECENT_INTERVALS:]]
+        self._mitigation.inspect(
+            now_s,
+            measured,
+            np.max([*recent, self._forecast_bps[0]], axis=0),
+            sum(bool(rates.any()) for rates in recent),
+            self.mirror.sent_bps(now_s, _UTILISATION_WINDOW_S),
+            self.mirror.telemetry_age_s(now_s),
+            out,
+        )
+
+    # --- reroutes -----------------------------------------------------------------------------
+
+    def _decide(self, now_s: float, filled: FloatArray, out: Output) -> None:
+        if self._decisions.busy or self.mirror.telemetry_age_s(now_s) > 2 * STEP_S:
+            return
+        view = self._view(now_s, filled)
+        proposal = self._policy.decide(view)
+        if proposal is None or not proposal.moves:
+            return
+        decision = self._decision(proposal, view, now_s)
+        self._decisions.ask(decision)
+        out.records.append(decision)
+        out.requests.append(Reroute(decision.decision_id, decision.moves))
+
+    def _view(self, now_s: float, filled: FloatArray) -> TwinView:
+        allowed = np.ones(len(self._indexing.pairs))
+        allowed[[self._indexing.pair[pair] for pair in self._mitigation.dropped]] = 0.0
+        forecast_bps, forecast_in_s = self._forecast_for_next(now_s, filled)
+        load = self.mirror.sent_bps(now_s, _UTILISATION_WINDOW_S) / self._indexing.rate_bps
+        return TwinView(
+            now_s=now_s,
+            topology=self._indexing.topology,
+            routing=dict(self.mirror.routing),
+            down=self.mirror.down,
+            dropped=self._mitigation.dropped,
+            measured_bps=filled * allowed,
+            forecast_bps=forecast_bps * allowed,
+            forecast_in_s=forecast_in_s,
+            utilisation=load[: self._indexing.cores],
+            _model=self.model,
+            _candidates=self._candidates,
+        )
+
+    def _decision(self, proposal: Proposal, view: TwinView, now_s: float) -> Decision:
+        before, after = view.what_if({}), view.what_if(proposal.moves)
+        return Decision(
+            t_s=now_s,
+            decision_id=self._ids.new(now_s),
+            policy=self._policy.name,
+            reason=proposal.reason,
+            moves=tuple(Route(*pair, path) for pair, path in proposal.moves.items()),
+            telemetry_age_ms=self.mirror.telemetry_age_s(now_s) * 1e3,
+            predicted_mlu_before=before.max_utilisation,
+            predicted_mlu_after=after.max_utilisation,
+            predicted_mean_delay_ms_before=before.mean_delay_ms,
+            predicted_mean_delay_ms_after=after.mean_delay_ms,
+        )

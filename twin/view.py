@@ -1,0 +1,68 @@
+"""What a policy sees: the network as the twin knows it, and what-if evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from topologies.model import DirectedLink, OdPair, Path, Topology
+from twin.candidates import CandidatePaths
+from twin.indexing import FloatArray
+from twin.model import PerformanceModel, Prediction
+from twin.optimise import COMFORTABLE_UTILISATION, Plan, optimise
+
+
+@dataclass(frozen=True)
+class TwinView:
+    """A read-only picture of one instant. Per-pair arrays follow `Topology.od_pairs`.
+
+    Pairs that are being dropped count as sending nothing.
+    """
+
+    now_s: float
+    """CLOCK_MONOTONIC."""
+    topology: Topology
+    routing: Mapping[OdPair, Path]
+    """Routes installed and confirmed."""
+    down: frozenset[DirectedLink]
+    """Core links without carrier, both directions of each."""
+    dropped: frozenset[OdPair]
+    measured_bps: FloatArray
+    """(pairs,) what each pair sends now; gaps in the telemetry are filled."""
+    forecast_bps: FloatArray
+    """(pairs,) what each is forecast to send in the next interval to begin."""
+    forecast_in_s: float
+    """Until that interval begins."""
+    utilisation: FloatArray
+    """(core directions,) measured at the ports over the last second or so; NaN in gaps."""
+    _model: PerformanceModel = field(repr=False)
+    _candidates: CandidatePaths = field(repr=False)
+
+    def what_if(self, moves: Mapping[OdPair, Path], od_bps: FloatArray | None = None) -> Prediction:
+        """Predict the network after `moves`, under `od_bps` (pairs,) or else what is measured."""
+        matrix = self.measured_bps if od_bps is None else od_bps
+        return self._model.predict({**self.routing, **moves}, matrix)
+
+    def best_moves(
+        self,
+        od_bps: FloatArray | None = None,
+        *,
+        budget_s: float = 0.08,
+        comfortable: float = COMFORTABLE_UTILISATION,
+    ) -> Plan:
+        """Search for few moves that minimise the maximum utilisation, then the mean delay.
+
+        Args:
+            od_bps: (pairs,) or (matrices, pairs) that the moves shall suit; else what is measured.
+            budget_s: processor time the search may take.
+            comfortable: a maximum below this counts as this.
+        """
+        matrix = self.measured_bps if od_bps is None else od_bps
+        candidates = self._candidates.available(self.routing, self.down, self.dropped)
+        return optimise(
+            self._model.indexing,
+            candidates,
+            matrix * self._model.correction.load_gain,
+            budget_s=budget_s,
+            comfortable=comfortable,
+        )
