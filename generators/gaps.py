@@ -14,6 +14,8 @@ RECENT = 12
 MAX_AGE = RECENT
 """Steps; what is older counts as so old."""
 
+_FADING = 0.7
+
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -24,7 +26,7 @@ class LastKnown:
     rates_bps: FloatArray
     """The newest."""
     mean_bps: FloatArray
-    """Of all that is known."""
+    """Of all that is known, each step weighing `_FADING` times the next."""
     age_steps: FloatArray
     """Of the newest, from 1 to MAX_AGE; MAX_AGE where nothing is known."""
 
@@ -39,9 +41,10 @@ def last_known(recent_bps: FloatArray) -> LastKnown:
         known = ~np.isnan(row)
         newest = np.where(known, row, newest)
         age = np.where(known, float(min(steps - step, MAX_AGE)), age)
-    total = np.nansum(recent_bps, axis=-2)
-    count = (~np.isnan(recent_bps)).sum(axis=-2)
-    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    weight = _FADING ** np.arange(steps)[::-1, None] * ~np.isnan(recent_bps)
+    total = (weight * np.nan_to_num(recent_bps)).sum(axis=-2)
+    weights = weight.sum(axis=-2)
+    mean = np.where(weights > 0, total / np.where(weights > 0, weights, 1.0), np.nan)
     return LastKnown(newest, mean, age)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: only those who train wait fo
     from generators.training_loop import Progress
     from generators.vae import TelemetryVae
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raise it when the code changes what the same history, hyper-parameters and seed lead to."""
 
 GAN_BUDGET_S = 120.0

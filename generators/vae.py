@@ -3,7 +3,7 @@
 A denoising variational auto-encoder (Im et al., "Denoising criterion for variational auto-encoding
 framework", AAAI 2017): the encoder sees the incomplete vector and what is last known of each pair,
 the decoder gives all rates, and the loss counts mostly what was hidden from the encoder. A pair
-whose past is known is predicted from its last rate, pulled towards its recent mean, and the change
+whose past is known is predicted from its last rate, pulled towards its fading mean, and the change
 that the decoder sees in the others; any other pair from the decoder alone.
 
 Scale-free: rates are taken relative to the history's means times the ratio of the observed total

@@ -33,7 +33,6 @@ def main() -> int:
     """Run the twin until it is told to stop. 0: stopped, 1: failed, 2: wrong arguments."""
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO)
     torch.set_num_threads(1)
-    stop = StopSignal()
     arguments = _parse()
     try:
         twin = _build(arguments)
@@ -42,7 +41,7 @@ def main() -> int:
         return 2
     directory: Path = arguments.run_dir
     try:
-        run(twin, directory / "northbound.sock", directory / "twin.jsonl", stop)
+        run(twin, directory / "northbound.sock", directory / "twin.jsonl", StopSignal())
     except (OSError, msgspec.DecodeError) as error:
         print(f"twin: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -32,7 +32,7 @@ def waiting_packets(load: FloatArray, variance: float, room: FloatArray) -> Floa
     z = _exponent(load, variance, room)
     small = np.abs(z) < 1e-3
     safe = np.where(small, 1.0, z)
-    fraction = np.where(small, 0.5 + z / 12, -1 / np.expm1(-safe) - 1 / safe)
+    fraction = np.where(small, 0.5 + z / 12, _over_barrier(safe) - 1 / safe)
     return np.where(load < _IDLE, 0.0, np.clip(fraction, 0.0, 1.0) * room)
 
 
@@ -40,10 +40,9 @@ def loss_fraction(load: FloatArray, variance: float, room: FloatArray) -> FloatA
     """Share of the packets that find a stationary queue full. Arguments as in `waiting_packets`."""
     z = _exponent(load, variance, room)
     safe = np.where(np.abs(z) < 1e-9, 1e-9, z)
-    # Flow over the upper barrier, per packet served: drift / (1 - exp(-z)).
-    drift = safe / room * np.maximum(load, _IDLE) * variance / 2
-    lost = -drift / np.expm1(-safe)
-    return np.where(load < _IDLE, 0.0, np.clip(lost / np.maximum(load, _IDLE), 0.0, 1.0))
+    # The flow over the upper barrier is drift / (1 - exp(-z)); here per packet offered.
+    lost = safe / room * variance / 2 * _over_barrier(safe)
+    return np.where(load < _IDLE, 0.0, np.clip(lost, 0.0, 1.0))
 
 
 def fluid_backlog(
@@ -68,5 +67,9 @@ def fluid_backlog(
 
 def _exponent(load: FloatArray, variance: float, room: FloatArray) -> FloatArray:
     busy = np.maximum(load, _IDLE)
-    z = 2 * (busy - 1) / (busy * variance) * room
-    return np.clip(z, -_LARGEST_EXPONENT, _LARGEST_EXPONENT)
+    return np.asarray(2 * (busy - 1) / (busy * variance) * room)
+
+
+def _over_barrier(z: FloatArray) -> FloatArray:
+    """1 / (1 - exp(-z))."""
+    return np.asarray(-1 / np.expm1(-np.clip(z, -_LARGEST_EXPONENT, _LARGEST_EXPONENT)))

@@ -17,7 +17,7 @@ from twin.indexing import FloatArray, Indexing
 
 _VALIDATION_SHARE = 0.15
 _BATCH = 16
-_STEPS = 3000
+_STEPS = 1500
 _STEPS_BETWEEN_CHECKS = 50
 _RATE = 4e-3
 _AVERAGING = 0.02  # weight of the newest weights in their running mean

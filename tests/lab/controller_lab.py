@@ -65,7 +65,7 @@ def control(network: Network, run_dir: Path, *options: str) -> Iterator[Controll
         assert process.wait(PATIENCE_S) == 0
 
 
-def set_control_channel(network: Network, switch: str, connected: bool) -> None:
+def set_control_channel(switch: str, connected: bool) -> None:
     """Cut a switch from its controller, or let it connect again; it keeps its flows.
 
     It is pointed to where nobody listens: were its only controller deleted, Open vSwitch would

@@ -21,7 +21,8 @@ def test_last_known_looks_back_to_the_newest_rate() -> None:
     recent_bps = np.array([[1.0, 5.0, nan], [2.0, nan, nan], [6.0, nan, nan]])
     before = last_known(recent_bps)
     np.testing.assert_array_equal(before.rates_bps, [6.0, 5.0, nan])
-    np.testing.assert_array_equal(before.mean_bps, [3.0, 5.0, nan])
+    faded = (0.49 * 1.0 + 0.7 * 2.0 + 6.0) / (0.49 + 0.7 + 1.0)
+    np.testing.assert_allclose(before.mean_bps, [faded, 5.0, nan])
     np.testing.assert_array_equal(before.age_steps, [1, 3, MAX_AGE])
 
 

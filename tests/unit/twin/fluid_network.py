@@ -80,9 +80,7 @@ class FluidNetwork:
         """A link loses carrier; the controller restores what it carried."""
         self.down |= {(a, b), (b, a)}
         for one, other in ((a, b), (b, a)):
-            self.outbox.append(
-                LinkState(t_s=self.now_s, datapath=one, neighbour=other, up=False)
-            )
+            self.outbox.append(LinkState(t_s=self.now_s, datapath=one, neighbour=other, up=False))
         shortest = shortest_paths(self.topology, down=self.down)
         broken = {p: shortest[p] for p, path in self.routing.items() if self._is_down(path)}
         self.routing.update(broken)

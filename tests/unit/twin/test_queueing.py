@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin.queueing import fluid_backlog, loss_fraction, waiting_packets
+
+loads = st.floats(0.0, 2.0)
+variances = st.floats(0.05, 2.0)
+rooms = st.floats(5.0, 1000.0)
+
+
+def array(*values: float) -> np.ndarray:
+    return np.array(values)
+
+
+def test_far_below_saturation_it_is_kingmans_formula() -> None:
+    assert waiting_packets(array(0.8), 1.0, array(1e4)) == pytest.approx(0.8 / (2 * 0.2))
+
+
+def test_far_above_saturation_the_queue_is_full_and_the_excess_is_lost() -> None:
+    assert waiting_packets(array(1.3), 0.5, array(100.0)) == pytest.approx(100.0, rel=0.02)
+    assert loss_fraction(array(1.3), 0.5, array(100.0)) == pytest.approx(1 - 1 / 1.3, rel=1e-3)
+
+
+def test_at_saturation_it_is_half_full() -> None:
+    assert waiting_packets(array(1.0), 0.5, array(100.0)) == pytest.approx(50.0)
+
+
+def test_an_idle_queue_is_empty_and_loses_nothing() -> None:
+    assert waiting_packets(array(0.0), 0.5, array(100.0)) == 0
+    assert loss_fraction(array(0.0), 0.5, array(100.0)) == 0
+
+
+@given(loads, loads, variances, rooms)
+def test_more_load_means_more_waiting_and_more_loss(
+    a: float, b: float, variance: float, room: float
+) -> None:
+    low, high = sorted((a, b))
+    waiting = waiting_packets(array(low, high), variance, array(room, room))
+    loss = loss_fraction(array(low, high), variance, array(room, room))
+    assert waiting[0] <= waiting[1] + 1e-6
+    assert loss[0] <= loss[1] + 1e-9
+    assert (waiting >= 0).all()
+    assert (waiting <= room).all()
+    assert (loss >= 0).all()
+    assert (loss <= 1).all()
+
+
+@given(loads, variances, rooms)
+def test_what_is_carried_never_exceeds_the_rate_by_more_than_the_model_s_grain(
+    load: float, variance: float, room: float
+) -> None:
+    carried = load * (1 - loss_fraction(array(load), variance, array(room))[0])
+    assert carried <= 1 + 1e-6
+
+
+def test_a_fluid_queue_fills_to_its_room_and_drains_to_nothing() -> None:
+    end, mean = fluid_backlog(array(0.0, 4.0), array(3.0, 0.0), array(1.0, 1.0), array(4.0, 4.0), 4)
+    assert end.tolist() == [4.0, 0.0]
+    # Two seconds of filling, two seconds full; four seconds of draining.
+    assert mean.tolist() == [3.0, 2.0]
+
+
+@given(st.floats(0, 10), st.floats(0, 5), st.floats(0.1, 5), st.floats(0.1, 5), st.integers(1, 20))
+def test_many_small_steps_of_the_fluid_queue_are_one_large_one(
+    backlog: float, load: float, rate: float, seconds: float, parts: int
+) -> None:
+    room = array(10.0)
+    end, mean = fluid_backlog(array(backlog), array(load), array(rate), room, seconds)
+    now, total = array(backlog), 0.0
+    for _ in range(parts):
+        now, part = fluid_backlog(now, array(load), array(rate), room, seconds / parts)
+        total += part[0] / parts
+    assert now == pytest.approx(end, abs=1e-6)
+    assert total == pytest.approx(mean[0], abs=1e-6)

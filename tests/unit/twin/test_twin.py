@@ -1,0 +1,196 @@
+"""The whole twin against a network of fluids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from fluid_network import FluidNetwork, drive
+from small_networks import demand, matrix, square, wheel
+
+from controller.messages import Drop, Reroute
+from topologies.model import Topology
+from topologies.optimum import min_max_utilisation
+from twin.forecast import PersistenceForecaster
+from twin.imputation import Persistence
+from twin.indexing import FloatArray
+from twin.policies import resolve
+from twin.records import (
+    Alarm,
+    Calibration,
+    Decision,
+    DecisionOutcome,
+    DelayPredicted,
+    DropOutcome,
+    ForecastScored,
+    Imputation,
+)
+from twin.twin import Twin
+
+INTERVAL_S = 4.0
+SQUARE = square()
+
+
+def lab(
+    rates: Callable[[float], FloatArray], topology: Topology = SQUARE, policy: str = "twin"
+) -> tuple[Twin, FluidNetwork]:
+    """A twin and its network; `rates` is told the seconds since the start."""
+    network = FluidNetwork(topology, lambda t_s: rates(t_s - 1000.0))
+    network.snapshot()
+    pairs = len(topology.od_pairs)
+    twin = Twin(topology, resolve(policy), PersistenceForecaster(), Persistence(pairs), INTERVAL_S)
+    return twin, network
+
+
+def busy_wheel() -> FloatArray:
+    return np.asarray(np.random.default_rng(7).uniform(0.1e6, 1.2e6, len(wheel().od_pairs)))
+
+
+def test_a_hot_link_is_relieved_within_two_seconds() -> None:
+    calm = demand(SQUARE, h1_h3=3, h2_h3=3, h4_h5=1)
+    surge = demand(SQUARE, h1_h3=7, h2_h3=6, h4_h5=1)
+    twin, network = lab(lambda t: calm if t <= 12 else surge)
+    assert not [r for r in drive(twin, network, 12) if isinstance(r, Decision)]
+    assert network.max_utilisation < 0.7
+    decisions = [r for r in drive(twin, network, 2) if isinstance(r, Decision)]
+    assert decisions
+    assert network.max_utilisation == pytest.approx(0.7, abs=0.02)
+    assert all(decision.telemetry_age_ms < 400 for decision in decisions)
+    # Then it is done: no flapping.
+    assert not [r for r in drive(twin, network, 20) if isinstance(r, Decision)]
+
+
+def test_predictions_are_compared_with_what_then_happened() -> None:
+    twin, network = lab(lambda _: demand(SQUARE, h1_h3=7, h2_h3=6, h4_h5=1))
+    records = drive(twin, network, 30)
+    outcome = next(r for r in records if isinstance(r, DecisionOutcome))
+    assert outcome.applied >= 1
+    assert outcome.measured_mlu == pytest.approx(0.7, abs=0.03)
+    assert outcome.predicted_mlu == pytest.approx(outcome.measured_mlu, abs=0.1)
+    scored = [r for r in records if isinstance(r, ForecastScored)]
+    assert {r.horizon for r in scored} == {1, 2, 3}
+    last = scored[-1]
+    assert last.od_forecast_bps == pytest.approx(last.od_actual_bps, rel=0.02, abs=1e3)
+    assert last.link_forecast_bps == pytest.approx(last.link_actual_bps, rel=0.02, abs=1e3)
+    gains = [r for r in records if isinstance(r, Calibration) and r.name == "load-gain"]
+    assert gains
+    assert all(abs(gain.after - 1) < 0.02 for gain in gains)
+
+
+def test_a_shadow_predicts_but_asks_for_nothing() -> None:
+    twin, network = lab(lambda _: demand(SQUARE, h1_h3=7, h2_h3=6), policy="shortest-path")
+    records = drive(twin, network, 20)
+    assert not network.requests
+    assert [r for r in records if isinstance(r, DelayPredicted)]
+
+
+def test_predicted_delays_follow_queues_that_fill_and_drain() -> None:
+    def rates(t: float) -> FloatArray:
+        """Overload for 1.5 s of every 4 s."""
+        return demand(SQUARE, h1_h3=11 if t % 4 < 1.5 else 5, h4_h5=1, h5_h4=6)
+
+    twin, network = lab(rates, policy="shortest-path")
+    records = [r for r in drive(twin, network, 30) if isinstance(r, DelayPredicted)]
+    errors = []
+    for record in records[1:]:
+        predicted = np.array(record.od_delay_ms, dtype=float)
+        true = network.mean_delay_ms(record.start_s, record.end_s)
+        errors.append(np.abs(predicted - true) / true)
+    assert len(errors) >= 4
+    assert np.mean(errors) < 0.05
+    pair = SQUARE.od_pairs.index(("h1", "h3"))
+    assert records[-1].od_delay_ms[pair] > 15  # the queue is seen, not only the distance
+
+
+def test_after_a_failure_the_network_is_at_its_optimum_in_half_a_second() -> None:
+    topology = wheel()
+    rates = 1.6 * busy_wheel()
+    twin, network = lab(lambda _: rates, topology)
+    drive(twin, network, 12)
+    busiest = topology.core_directions[int(np.argmax(network.offered[: network.ix.cores]))]
+    network.fail(*busiest)
+    network.advance()
+    restored = network.max_utilisation
+    records = drive(twin, network, 0.5)
+    optimum = min_max_utilisation(topology, matrix(topology, rates), network.down)
+    reached = max(optimum, 0.6)  # below that it does not try
+    assert network.max_utilisation <= 1.1 * reached < restored
+    assert [r.reason for r in records if isinstance(r, Decision)] == ["failure"]
+    assert not [r for r in records if isinstance(r, Alarm)]
+
+
+def test_a_flood_is_reported_and_dropped_within_three_seconds() -> None:
+    usual = np.full(len(wheel().od_pairs), 0.1e6)
+    attack = usual + demand(wheel(), h2_h7=3, h5_h7=3)
+    twin, network = lab(lambda t: usual if t < 20 else attack, wheel())
+    assert not [r for r in drive(twin, network, 20) if isinstance(r, Alarm)]
+    records = drive(twin, network, 3)
+    alarm = next(r for r in records if isinstance(r, Alarm))
+    assert alarm.t_s - 1020 < 2
+    assert alarm.victim == "h7"
+    assert set(alarm.sources) == {"h2", "h5"}
+    assert network.dropped == {("h2", "h7"), ("h5", "h7")}
+    assert len([r for r in records if isinstance(r, DropOutcome)]) == 2
+    later = drive(twin, network, 10)
+    assert not [r for r in later if isinstance(r, Alarm | Decision)]
+
+
+def test_a_peak_of_everything_and_a_failure_raise_no_alarm() -> None:
+    usual = busy_wheel() / 2
+    twin, network = lab(lambda t: usual if t < 12 else 2 * usual, wheel())
+    records = drive(twin, network, 20)
+    network.fail("s1", "s2")
+    records += drive(twin, network, 8)
+    assert not [r for r in records if isinstance(r, Alarm)]
+
+
+def test_a_silent_switch_is_imputed_scored_and_no_alarm() -> None:
+    twin, network = lab(lambda _: demand(SQUARE, h1_h3=3, h2_h3=2, h4_h5=1))
+    drive(twin, network, 10)
+    network.silent = {"s1"}
+    records = drive(twin, network, 6)
+    network.silent = set()
+    records += drive(twin, network, 10)
+    gap = next(r for r in records if isinstance(r, Imputation))
+    assert gap.datapath == "s1"
+    assert gap.end_s - gap.start_s == pytest.approx(6, abs=1)
+    assert gap.actual_bps == pytest.approx((0, 3e6, 0, 0), abs=5e4)
+    assert gap.vae_bps == pytest.approx(gap.actual_bps, abs=5e4)
+    assert gap.linear_bps == pytest.approx(gap.actual_bps, abs=5e4)
+    assert not [r for r in records if isinstance(r, Alarm | Decision)]
+
+
+def test_a_controller_that_comes_back_is_told_the_drops_again() -> None:
+    usual = np.full(len(wheel().od_pairs), 0.1e6)
+    attack = usual + demand(wheel(), h2_h7=6)
+    twin, network = lab(lambda t: usual if t < 12 else attack, wheel())
+    drive(twin, network, 16)
+    assert network.dropped == {("h2", "h7")}
+    network.dropped.clear()
+    network.requests.clear()
+    network.snapshot()
+    drive(twin, network, 1)
+    assert [r for r in network.requests if isinstance(r, Drop)]
+    assert network.dropped == {("h2", "h7")}
+
+
+def test_a_request_that_is_never_answered_does_not_block_for_ever() -> None:
+    twin, network = lab(lambda _: demand(SQUARE, h1_h3=7, h2_h3=6))
+    carry_out, network.request = network.request, network.requests.append  # type: ignore[method-assign]
+    records = drive(twin, network, 8)
+    asked = [r for r in network.requests if isinstance(r, Reroute)]
+    assert len(asked) >= 2
+    lost = next(r for r in records if isinstance(r, DecisionOutcome))
+    assert lost.applied == 0
+    assert lost.refused == ("the controller did not answer",)
+    network.request = carry_out  # type: ignore[method-assign]
+    drive(twin, network, 6)
+    assert network.max_utilisation < 0.75
+
+
+def test_nothing_is_decided_before_the_routes_are_confirmed() -> None:
+    twin, network = lab(lambda _: demand(SQUARE, h1_h3=7, h2_h3=6))
+    network.outbox = [m for m in network.outbox if type(m).__name__ != "Ready"]
+    assert not drive(twin, network, 6)
+    assert not network.requests
