@@ -5,8 +5,8 @@
 Trains on the first three quarters, measures on the last: NMAE, the sum of absolute errors over the
 sum of the true rates, in percent, over the hidden cells. Random gaps hide single cells; block gaps
 hide every pair that enters at one host for some steps on end. The VAE, exponential smoothing and
-persistence know only what came before; linear interpolation also knows the first rate after the gap, which no twin that
-has to act now can know.
+persistence know only what came before (the VAE also the rest of the same vector); linear
+interpolation knows the first rate after the gap, which no twin that has to act now can know.
 """
 
 from __future__ import annotations

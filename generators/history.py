@@ -84,9 +84,10 @@ def load_history(path: Path, topology: Topology) -> History:
 
 def _read(path: Path) -> tuple[FloatArray, tuple[str, ...] | None, float]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise HistoryError(f"{path}: one bare array: store it as tm_kbps with numpy.savez")
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise HistoryError(f"{path}: one bare array: store it as tm_kbps with numpy.savez")
+        with file as arrays:
             if "tm_kbps" not in arrays:
                 found = ", ".join(arrays.files) or "nothing"
                 raise HistoryError(f"{path}: no array tm_kbps in it (found: {found}): name it so")

@@ -71,7 +71,10 @@ class Schedule:
             ScheduleFileError: the file is missing, damaged, or no schedule.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            file = np.load(path, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise TypeError("it holds one bare array")
+            with file as arrays:
                 floods = zip(
                     arrays["flood_sources"].tolist(),
                     arrays["flood_victims"].tolist(),

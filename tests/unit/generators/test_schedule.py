@@ -46,6 +46,10 @@ def test_a_file_that_is_no_schedule_is_named(tmp_path: Path) -> None:
     np.savez(path, hosts=np.array(["h1"]))
     with pytest.raises(ScheduleFileError, match="no readable schedule"):
         Schedule.load(path)
+    with path.open("wb") as file:
+        np.save(file, np.ones(3))
+    with pytest.raises(ScheduleFileError, match="one bare array"):
+        Schedule.load(path)
     with pytest.raises(ScheduleFileError):
         Schedule.load(tmp_path / "absent.npz")
 
