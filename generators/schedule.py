@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,21 +74,25 @@ class Schedule:
         """
         try:
             file = np.load(path, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise TypeError("it holds one bare array")
-            with file as arrays:
-                floods = zip(
-                    arrays["flood_sources"].tolist(),
-                    arrays["flood_victims"].tolist(),
-                    arrays["flood_rates_bps"],
-                    strict=True,
-                )
-                return cls(
-                    hosts=tuple(arrays["hosts"].tolist()),
-                    interval_s=float(arrays["interval_s"]),
-                    matrices_bps=arrays["matrices_bps"],
-                    floods=tuple(Flood(*flood) for flood in floods),
-                    notes=tuple(arrays["notes"].tolist()),
-                )
+            if isinstance(file, np.lib.npyio.NpzFile):
+                with file as arrays:
+                    return cls._from(arrays)
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise ScheduleFileError(f"{path}: no readable schedule ({error})") from error
+        raise ScheduleFileError(f"{path}: no readable schedule (one bare array)")
+
+    @classmethod
+    def _from(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Schedule:
+        floods = zip(
+            arrays["flood_sources"].tolist(),
+            arrays["flood_victims"].tolist(),
+            arrays["flood_rates_bps"],
+            strict=True,
+        )
+        return cls(
+            hosts=tuple(arrays["hosts"].tolist()),
+            interval_s=float(arrays["interval_s"]),
+            matrices_bps=arrays["matrices_bps"],
+            floods=tuple(Flood(*flood) for flood in floods),
+            notes=tuple(arrays["notes"].tolist()),
+        )

@@ -17,6 +17,7 @@ from topologies.model import Link, Topology
 
 CONTROLLER_ADDRESS = "127.0.0.1"
 CONTROLLER_PORT = 6653
+_DEAD_PORT = 1
 _PREFIX_LENGTH = 16
 
 
@@ -64,9 +65,10 @@ class Network:
         Raises:
             LinkError: ovs-vsctl failed.
         """
-        target = [f"tcp:{CONTROLLER_ADDRESS}:{CONTROLLER_PORT}"] if connected else []
-        verb = "set-controller" if connected else "del-controller"
-        self._run_in(switch, ["ovs-vsctl", "--no-wait", verb, switch, *target])
+        # Towards a port where nobody listens: without any controller OVS would flush the flows.
+        port = CONTROLLER_PORT if connected else _DEAD_PORT
+        target = f"tcp:{CONTROLLER_ADDRESS}:{port}"
+        self._run_in(switch, ["ovs-vsctl", "--no-wait", "set-controller", switch, target])
 
     def _run_in(self, node: str, argv: Sequence[str]) -> None:
         prefix = [] if node in self.addressing.datapath_id else self._enter(node)

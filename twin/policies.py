@@ -51,21 +51,26 @@ class ShortestPathPolicy:
 class TwinPolicy:
     """Re-optimises at once after a failure, and relieves links that are or will be hot.
 
-    Hysteresis: it acts on a hot link only if the model predicts a clear gain, and then leaves the
-    network alone for a while, so that what it sees next is the effect of what it did.
+    Hysteresis: it acts on a hot link only if the ports and the model agree that it is one and the
+    model predicts a clear gain, and then leaves the network alone for a while; the longer, the
+    more reroutes follow each other (as in route flap damping, RFC 2439).
     """
 
     name = "twin"
 
     HOT = 0.9
     """Utilisation, measured or forecast, that calls for relief."""
+    NEARLY_HOT = 0.8
+    """Utilisation that the model must see behind ports that run hot: else it lacks the cause."""
     GAIN = 0.05
     """Smallest fall of the maximum utilisation worth a reroute."""
     DELAY_GAIN = 0.1
     """Else, the smallest fall of the mean delay worth one, as a share: where a cut of the network
     keeps the maximum where it is, all else can still be relieved."""
-    HOLD_S = 0.7
-    """Rest after a reroute: until new counters have come in, and the matrix is a better one."""
+    DELAY_COST = 0.05
+    """The most that the mean delay may grow by a reroute, as a share."""
+    HOLD_S, LONGEST_HOLD_S = 0.7, 4.0
+    """Rest after a reroute, doubled with each that follows within the longest."""
     RETRY_S = 0.75
     """Rest after a search that found no gain."""
     LEAD_S = 1.0
@@ -76,19 +81,21 @@ class TwinPolicy:
     def __init__(self) -> None:
         self._down: frozenset[DirectedLink] = frozenset()
         self._rest_until_s = -np.inf
+        self._acted_s = -np.inf
+        self._hold_s = self.HOLD_S
 
     def decide(self, view: TwinView) -> Proposal | None:
         """Propose reroutes after a change of link state, or for a hot link."""
         if view.down != self._down:
             reason = "failure" if view.down - self._down else "recovery"
             self._down = view.down
-            return self._if_worth_it(view, reason, view.best_moves(budget_s=2 * self.HURRY_S))
+            return self._relief(view, reason, view.measured_bps[None], 2 * self.HURRY_S)
         if view.now_s < self._rest_until_s:
             return None
         matrices = self._matrices(view)
         if not self._is_hot(view, matrices):
             return None
-        return self._if_worth_it(view, "hot-link", view.best_moves(matrices, budget_s=self.HURRY_S))
+        return self._relief(view, "hot-link", matrices, self.HURRY_S)
 
     def _matrices(self, view: TwinView) -> FloatArray:
         """(matrices, pairs) that the routing shall suit."""
@@ -97,23 +104,32 @@ class TwinPolicy:
         return np.array([view.measured_bps, view.forecast_bps])
 
     def _is_hot(self, view: TwinView, matrices: FloatArray) -> bool:
-        if np.nan_to_num(view.utilisation).max(initial=0.0) >= self.HOT:
+        now, *soon = (view.what_if({}, row).max_utilisation for row in matrices)
+        if any(utilisation >= self.HOT for utilisation in soon):
             return True
-        return any(view.what_if({}, row).max_utilisation >= self.HOT for row in matrices)
+        measured = np.nan_to_num(view.utilisation).max(initial=0.0)
+        return bool(measured >= self.HOT and now >= self.NEARLY_HOT)
 
-    def _if_worth_it(self, view: TwinView, reason: str, plan: Plan) -> Proposal | None:
-        if not plan.moves or not self._gains(view, plan):
+    def _relief(
+        self, view: TwinView, reason: str, matrices: FloatArray, budget_s: float
+    ) -> Proposal | None:
+        plan = view.best_moves(matrices, budget_s=budget_s)
+        if not plan.moves or not self._gains(view, plan, matrices):
             self._rest_until_s = view.now_s + self.RETRY_S
             return None
-        self._rest_until_s = view.now_s + self.HOLD_S
+        again = view.now_s < self._acted_s + self.LONGEST_HOLD_S
+        self._hold_s = min(2 * self._hold_s, self.LONGEST_HOLD_S) if again else self.HOLD_S
+        self._acted_s = view.now_s
+        self._rest_until_s = view.now_s + self._hold_s
         return Proposal(plan.moves, reason)
 
-    def _gains(self, view: TwinView, plan: Plan) -> bool:
+    def _gains(self, view: TwinView, plan: Plan, matrices: FloatArray) -> bool:
         fall = plan.max_utilisation_before - plan.max_utilisation
-        if abs(fall) >= self.GAIN:
-            return fall > 0
-        before_ms = view.what_if({}).mean_delay_ms
-        return view.what_if(plan.moves).mean_delay_ms < before_ms * (1 - self.DELAY_GAIN)
+        before_ms = sum(view.what_if({}, row).mean_delay_ms for row in matrices)
+        after_ms = sum(view.what_if(plan.moves, row).mean_delay_ms for row in matrices)
+        if fall >= self.GAIN:
+            return after_ms <= before_ms * (1 + self.DELAY_COST)
+        return fall > -self.GAIN and after_ms <= before_ms * (1 - self.DELAY_GAIN)
 
 
 SHIPPED: Mapping[str, type[Policy]] = {

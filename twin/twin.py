@@ -31,7 +31,7 @@ from twin.forecast import HORIZONS, Forecaster
 from twin.imputation import GapScorer, Imputer
 from twin.indexing import FloatArray, Indexing
 from twin.intervals import History, Interval, IntervalClock
-from twin.matrix import current_matrix_bps
+from twin.matrix import current_matrix_bps, mean_matrix_bps
 from twin.mirror import Mirror
 from twin.mitigation import Mitigation
 from twin.model import PerformanceModel
@@ -147,7 +147,7 @@ class Twin:
     # --- intervals ----------------------------------------------------------------------------
 
     def _complete(self, start_s: float, end_s: float, now_s: float, out: Output) -> None:
-        od_bps = self.mirror.mean_od_bps(start_s, end_s)
+        od_bps = mean_matrix_bps(self.mirror, start_s, end_s, self._mitigation.dropped)
         interval = Interval(
             start_s=start_s,
             end_s=end_s,

@@ -30,9 +30,15 @@ def waves(steps: int, seed: int = 0) -> FloatArray:
     return np.asarray(1e6 * swing * random.lognormal(0, 0.02, (steps, PAIRS)))
 
 
+def briefly_trained(steps: int, *histories: FloatArray) -> LearnedForecaster:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("twin.training._STEPS", steps)
+        return train(TOPOLOGY, list(histories), seed=1, budget_s=60.0)
+
+
 @pytest.fixture(scope="module")
 def trained() -> LearnedForecaster:
-    return train(TOPOLOGY, waves(300), seed=1, budget_s=3.0)
+    return briefly_trained(600, waves(300))
 
 
 def error(forecaster: LearnedForecaster | PersistenceForecaster, rates: FloatArray) -> float:
@@ -78,7 +84,7 @@ def test_weights_survive_a_file(trained: LearnedForecaster, tmp_path: Path) -> N
 def test_noise_leaves_it_no_worse_than_persistence() -> None:
     random = np.random.default_rng(2)
     walk = 1e6 * np.exp(np.cumsum(random.normal(0, 0.05, (200, PAIRS)), axis=0))
-    forecaster = train(TOPOLOGY, walk[:160], seed=1, budget_s=1.0)
+    forecaster = briefly_trained(200, walk[:160])
     assert error(forecaster, walk[160:]) < 1.05 * error(PersistenceForecaster(), walk[160:])
 
 
@@ -107,10 +113,8 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
         LearnedForecaster.load(tmp_path / "weights.pt", PAIRS)
 
 
-def test_training_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twin.training._STEPS", 100)
-    first = train(TOPOLOGY, waves(60), seed=5, budget_s=60.0)
-    again = train(TOPOLOGY, waves(60), seed=5, budget_s=60.0)
+def test_training_repeats() -> None:
+    first, again = (briefly_trained(60, waves(60)) for _ in range(2))
     assert (first.forecast(waves(20)) == again.forecast(waves(20))).all()
 
 
@@ -122,5 +126,5 @@ def test_histories_of_the_wrong_shape_are_refused() -> None:
 
 
 def test_several_histories_are_one_training_set() -> None:
-    forecaster = train(TOPOLOGY, [waves(20, seed) for seed in range(8)], seed=1, budget_s=0.5)
+    forecaster = briefly_trained(60, *(waves(20, seed) for seed in range(8)))
     assert np.isfinite(forecaster.forecast(waves(20))).all()
