@@ -160,7 +160,7 @@ class Supervisor:
         replay = Replay(clients, network.hosts, addresses, self._run_dir.traffic, offset_s)
         probes = Probes(network.hosts, addresses, self._run_dir.probes, offset_s)
         replay.start_servers()
-        probes.start(plan.probes, plan.interval_s + LEAD_S + plan.duration_s)
+        probes.start(plan.probes, plan.interval_s + LEAD_S + plan.duration_s + _TAIL_S)
         start_s = self._next_interval(time.monotonic() + LEAD_S)
         replay.start(start_s)
         self._pause(start_s)

@@ -60,17 +60,7 @@ def start(log_dir: Path) -> OpenVSwitch:
     _run("ovs-vsctl", "--no-wait", "init")
     vswitchd = _daemon(log_dir, "ovs-vswitchd", f"unix:{socket}")
     _wait_for(RUN_DIR / f"ovs-vswitchd.{vswitchd.pid}.ctl", vswitchd, "ovs-vswitchd", log_dir)
-    if os.geteuid() == 0:
-        _prefer(vswitchd.pid)
     return OpenVSwitch(server, vswitchd)
-
-
-def _prefer(pid: int) -> None:
-    """Let the switches go first where we may: a starved datapath is not the network under test."""
-    try:
-        os.setpriority(os.PRIO_PROCESS, pid, -10)
-    except PermissionError:
-        return  # a user namespace: negative nice is not allowed there
 
 
 def _daemon(log_dir: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:

@@ -21,7 +21,7 @@ _GAIN_BOUNDS = (0.9, 1.1)
 _VARIANCE_BOUNDS = (0.05, 2.0)
 _VARIANCE_STEP = 20.0  # log of the variance per share of packets lost beyond the prediction
 _LARGEST_VARIANCE_STEP = 0.2
-_BUSY = 0.02  # links below this load say nothing
+_BUSY = 0.05  # links below this load say nothing
 _UNSATURATED = 0.9
 _NEAR_SATURATION = (0.85, 1.0)  # where losses come from the variance of arrivals
 

@@ -69,34 +69,24 @@ class CounterSeries:
 
         NaN where either end lies outside the readings or inside a gap.
         """
-        start, end = self._at(start_s), self._at(end_s)
-        if start is None or end is None:
-            return self._unknown()
-        return (end - start) / (end_s - start_s)
+        return (self.at(end_s) - self.at(start_s)) / (end_s - start_s)
 
-    def steps(self, since_s: float) -> list[tuple[float, float, FloatArray]]:
-        """(start_s, end_s, growth per second) between readings, of those after `since_s`."""
-        first = max(bisect_right(self._times_s, since_s), 1)
-        return [
-            (self._times_s[i - 1], self._times_s[i], self._growth(i - 1, i))
-            for i in range(first, len(self._times_s))
-        ]
-
-    def _growth(self, first: int, last: int) -> FloatArray:
-        seconds = self._times_s[last] - self._times_s[first]
-        return (self._values[last] - self._values[first]) / seconds
-
-    def _at(self, t_s: float) -> FloatArray | None:
+    def at(self, t_s: float) -> FloatArray:
+        """The counters at `t_s`, by interpolation; NaN outside the readings and inside a gap."""
         after = bisect_left(self._times_s, t_s)
         if after == len(self._times_s) or (after == 0 and self._times_s[0] != t_s):
-            return None
+            return self._unknown()
         if self._times_s[after] == t_s:
             return self._values[after]
         t0, t1 = self._times_s[after - 1], self._times_s[after]
         if t1 - t0 > STALE_S:
-            return None
+            return self._unknown()
         share = (t_s - t0) / (t1 - t0)
         return self._values[after - 1] + share * (self._values[after] - self._values[after - 1])
+
+    def _growth(self, first: int, last: int) -> FloatArray:
+        seconds = self._times_s[last] - self._times_s[first]
+        return (self._values[last] - self._values[first]) / seconds
 
     def _unknown(self) -> FloatArray:
         return np.full(self._width, np.nan)

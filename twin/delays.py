@@ -1,31 +1,37 @@
 """The delay that the queues imposed lately, from port counters alone.
 
-A stationary model knows nothing of queues that build up and drain. So each queue is followed as a
-fluid driven by the measured rates, and the random waiting below saturation is put on top.
+Below saturation waiting is random, and the queueing formula tells its mean. Near saturation and
+above it a stationary formula says little: queues build up and drain, and behind another saturated
+link packets arrive so evenly that they hardly wait. There the counters at both ends of a link tell:
+what was sent and has not arrived is queued, under way, or lost.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from topologies.model import OdPair, Path
-from twin.indexing import FloatArray, IntArray
+from twin.indexing import FloatArray
 from twin.mirror import Mirror
 from twin.model import FRAME_BITS, PerformanceModel
-from twin.queueing import fluid_backlog, waiting_packets
+from twin.queueing import waiting_packets
 
-_SMOOTHING_S = 1.0
-_BELOW_SATURATION = 0.97  # the random part grows no further: beyond, the fluid part takes over
+SAMPLE_S = 0.25
+"""Between looks at the queues."""
+
+_LAG_S = 0.5  # looks are taken so far back that both ends have been polled since
+_LOAD_WINDOW_S = 1.0
 _FRAME_WINDOW_S = 5.0
+_SATURATED = 0.95  # load from which the counters know better than the formula
+_FOLLOW = 0.3  # share by which the reference follows: counters are read some milliseconds apart
 
 
 @dataclass(frozen=True)
-class _Sample:
-    start_s: float
-    end_s: float
-    links: IntArray
+class _Look:
+    t_s: float
     waiting_ms: FloatArray
 
 
@@ -36,30 +42,26 @@ class _Epoch:
 
 
 class DelayTracker:
-    """Follows the queue of every link from reading to reading of its switch's counters."""
+    """Follows the queue of every link."""
 
     def __init__(self, model: PerformanceModel, keep_s: float) -> None:
         self._model = model
         self._keep_s = keep_s
-        self._samples: list[_Sample] = []
+        self._looks: list[_Look] = []
         self._epochs: list[_Epoch] = []
-        links = len(model.indexing.directions)
-        self._backlog_bits = np.zeros(links)
-        self._smooth_bps = np.zeros(links)
-        self._seen_s: dict[str, float] = {}
+        self._empty_bits = np.full(len(model.indexing.directions), np.nan)
+        """What has not arrived when the queue is empty: all that was ever lost."""
+        self._next_s: float | None = None
 
     def advance(self, mirror: Mirror, now_s: float) -> None:
         """Take in what has been counted since the last call, and the routes."""
+        if self._next_s is None:
+            self._next_s = math.ceil(now_s / SAMPLE_S) * SAMPLE_S
         frame_bits = mirror.frame_bits(now_s, _FRAME_WINDOW_S)
-        if np.isnan(frame_bits):
-            frame_bits = FRAME_BITS
-        for switch in (s.name for s in self._model.indexing.topology.switches):
-            for start_s, end_s, links, bps in mirror.port_steps(
-                switch, self._seen_s.get(switch, -np.inf)
-            ):
-                waiting_ms = self._follow(links, bps, end_s - start_s, frame_bits)
-                self._samples.append(_Sample(start_s, end_s, links, waiting_ms))
-            self._seen_s[switch] = mirror.newest_port_s(switch)
+        frame_bits = np.where(np.isnan(frame_bits), FRAME_BITS, frame_bits)
+        while self._next_s <= now_s - _LAG_S:
+            self._looks.append(_Look(self._next_s, self._look(mirror, self._next_s, frame_bits)))
+            self._next_s += SAMPLE_S
         if not self._epochs or self._epochs[-1].routing != mirror.routing:
             self._epochs.append(_Epoch(now_s, dict(mirror.routing)))
         self._forget(now_s - self._keep_s)
@@ -78,42 +80,65 @@ class DelayTracker:
             total += share * self._model.path_delay_ms(routing, link_delay_ms)
         return total
 
-    def _follow(
-        self, links: IntArray, bps: FloatArray, seconds: float, frame_bits: float
-    ) -> FloatArray:
+    def _look(self, mirror: Mirror, t_s: float, frame_bits: FloatArray) -> FloatArray:
+        """(links,) waiting at one instant; NaN where nothing is known."""
         indexing = self._model.indexing
-        rate_bps = indexing.rate_bps[links]
-        room = indexing.queue_packets[links]
-        self._backlog_bits[links], backlog_bits = fluid_backlog(
-            self._backlog_bits[links], bps, rate_bps, room * frame_bits, seconds
+        rate_bps = indexing.rate_bps
+        sent_bps = mirror.mean_sent_bps(t_s - _LOAD_WINDOW_S, t_s)
+        variance = self._model.correction.variance
+        formula_bits = frame_bits * waiting_packets(
+            np.nan_to_num(sent_bps / rate_bps), variance, indexing.queue_packets
         )
-        weight = min(1.0, seconds / _SMOOTHING_S)
-        self._smooth_bps[links] += weight * (bps - self._smooth_bps[links])
-        load = np.minimum(self._smooth_bps[links] / rate_bps, _BELOW_SATURATION)
-        random_bits = waiting_packets(load, self._model.correction.variance, room) * frame_bits
-        waiting_bits = np.minimum(backlog_bits + random_bits, room * frame_bits)
-        # Every frame also waits for its own transmission, busy or not.
-        return np.asarray((waiting_bits + frame_bits) / rate_bps * 1e3)
+        waiting_bits = self._corrected(mirror, t_s, sent_bps, formula_bits, frame_bits)
+        # One frame more than the queue alone: its own transmission, or for a small packet that of
+        # another, since senders emit in clumps (so measured, at several rates).
+        waiting_ms = (waiting_bits + frame_bits) / rate_bps * 1e3
+        return np.asarray(np.where(np.isnan(sent_bps), np.nan, waiting_ms))
+
+    def _corrected(
+        self,
+        mirror: Mirror,
+        t_s: float,
+        sent_bps: FloatArray,
+        formula_bits: FloatArray,
+        frame_bits: FloatArray,
+    ) -> FloatArray:
+        """(links,) in the queues: as counted on saturated links with counters at both ends."""
+        indexing = self._model.indexing
+        room_bits = indexing.queue_packets * frame_bits
+        under_way = np.minimum(sent_bps, indexing.rate_bps) * indexing.delay_ms / 1e3
+        outstanding = mirror.outstanding_bits(t_s) - under_way
+        calm = sent_bps < _SATURATED * indexing.rate_bps
+        excess = outstanding - self._empty_bits
+        # On a calm link the formula says what is queued: all else has been lost before.
+        lost = np.where(
+            calm,
+            _FOLLOW * (excess - formula_bits),
+            np.maximum(excess - room_bits, 0.0) + _FOLLOW * np.minimum(excess, 0.0),
+        )
+        empty = np.where(np.isnan(excess), outstanding, self._empty_bits + lost)
+        self._empty_bits = np.where(np.isnan(outstanding), self._empty_bits, empty)
+        counted = np.clip(outstanding - self._empty_bits, 0.0, room_bits)
+        return np.asarray(np.where(calm | np.isnan(counted), formula_bits, counted))
 
     def _link_delay_ms(self, start_s: float, end_s: float) -> FloatArray:
         indexing = self._model.indexing
-        weight = np.zeros(len(indexing.directions))
-        total = np.zeros(len(indexing.directions))
-        for sample in self._samples:
-            overlap_s = min(sample.end_s, end_s) - max(sample.start_s, start_s)
-            if overlap_s > 0:
-                weight[sample.links] += overlap_s
-                total[sample.links] += overlap_s * sample.waiting_ms
-        # A host counts nothing: its uplink is taken as idle.
         idle_ms = FRAME_BITS / indexing.rate_bps * 1e3
-        waiting_ms = np.divide(total, weight, out=idle_ms, where=weight > 0)
-        return np.asarray(waiting_ms + indexing.delay_ms)
+        looks = [look for look in self._looks if start_s < look.t_s <= end_s]
+        if not looks:  # shorter than the spacing
+            looks = (
+                [min(self._looks, key=lambda look: abs(look.t_s - end_s))] if self._looks else []
+            )
+        waiting = np.array([look.waiting_ms for look in looks]).reshape(-1, len(idle_ms))
+        known = ~np.isnan(waiting)
+        mean_ms = np.nansum(waiting, axis=0) / np.maximum(known.sum(axis=0), 1)
+        return np.asarray(np.where(known.any(axis=0), mean_ms, idle_ms) + indexing.delay_ms)
 
     def _routing_at(self, t_s: float) -> dict[OdPair, Path]:
         past = [epoch for epoch in self._epochs if epoch.start_s <= t_s]
         return (past[-1] if past else self._epochs[0]).routing
 
     def _forget(self, before_s: float) -> None:
-        self._samples = [sample for sample in self._samples if sample.end_s > before_s]
+        self._looks = [look for look in self._looks if look.t_s > before_s]
         while len(self._epochs) > 1 and self._epochs[1].start_s < before_s:
             del self._epochs[0]

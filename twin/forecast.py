@@ -27,6 +27,7 @@ FEWEST = 2
 _EMBEDDING = 8
 _WIDTH = 64
 _FLOOR = 0.02  # of the mean rate of a pair: rates below are as good as this on the log scale
+_BEGUN = 0.2  # of the last total: an interval with less was before the traffic began
 _LARGEST_GROWTH = 2.0  # log
 
 
@@ -116,7 +117,9 @@ class LearnedForecaster:
     def forecast(self, history_bps: FloatArray) -> FloatArray:
         """As `Forecaster.forecast`."""
         recent = history_bps[-LOOKBACK:]
-        recent = recent[np.flatnonzero(recent.sum(axis=1) == 0).max(initial=-1) + 1 :]
+        totals = recent.sum(axis=1)
+        quiet = np.flatnonzero(totals <= _BEGUN * totals[-1])
+        recent = recent[quiet.max(initial=-1) + 1 :]
         if len(recent) < FEWEST:  # the traffic has only begun
             return self._naive.forecast(history_bps)
         recent = np.vstack([np.repeat(recent[:1], LOOKBACK - len(recent), axis=0), recent])

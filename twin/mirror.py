@@ -147,22 +147,25 @@ class Mirror:
         loss[self.indexing.cores :] = np.nan
         return loss
 
-    def port_steps(
-        self, switch: str, since_s: float
-    ) -> list[tuple[float, float, IntArray, FloatArray]]:
-        """(start_s, end_s, links, bit/s sent) between consecutive readings of one switch."""
-        return [
-            (start_s, end_s, self._leaving[switch], rates.reshape(4, -1)[0] * 8)
-            for start_s, end_s, rates in self._ports[switch].steps(since_s)
-        ]
+    def outstanding_bits(self, t_s: float) -> FloatArray:
+        """(links,) sent until `t_s` and not arrived by then, but for an unknown constant.
 
-    def frame_bits(self, now_s: float, window_s: float) -> float:
-        """Mean size of the frames sent on all links; NaN when none were."""
-        total = np.zeros(2)
-        for series in self._ports.values():
-            rates = series.rates(now_s, window_s).reshape(4, -1)
-            total += np.nan_to_num(rates[[0, 2]].sum(axis=1))
-        return float(total[0] * 8 / total[1]) if total[1] else float("nan")
+        NaN for access links, and where an end was not read around `t_s`.
+        """
+        sent, arrived = self._unknown_links(), self._unknown_links()
+        for switch, series in self._ports.items():
+            self._spread(switch, series.at(t_s), sent, arrived)
+        return sent - arrived
+
+    def frame_bits(self, now_s: float, window_s: float) -> FloatArray:
+        """(links,) mean size of the frames on each link; NaN where none were sent."""
+        sent, arrived = self._unknown_links(), self._unknown_links()
+        for switch, series in self._ports.items():
+            table = series.rates(now_s, window_s).reshape(4, -1)
+            sizes = np.full((2, table.shape[1]), np.nan)
+            np.divide(table[:2] * 8, table[2:], out=sizes, where=table[2:] > 0)
+            sent[self._leaving[switch]], arrived[self._arriving[switch]] = sizes
+        return np.where(np.isnan(sent), arrived, sent)
 
     def od_bps(self, now_s: float, window_s: float) -> FloatArray:
         """(pairs,) sent by each pair, from flow counters alone."""

@@ -25,7 +25,7 @@ class Correction:
 
     load_gain: float = 1.0
     """Measured link load over the load that the OD counters explain."""
-    variance: float = 0.5
+    variance: float = 0.3
     """Squared coefficient of variation of the arrivals at a queue (1: Poisson)."""
 
 
@@ -58,9 +58,7 @@ class PerformanceModel:
         self.indexing = indexing
         self.correction = Correction()
 
-    def predict(
-        self, routing: Routing, od_bps: FloatArray, frame_bits: float = FRAME_BITS
-    ) -> Prediction:
+    def predict(self, routing: Routing, od_bps: FloatArray) -> Prediction:
         """Predict the steady state under `routing` when the pairs send `od_bps` (pairs,)."""
         ix = self.indexing
         hops = ix.hops(routing)
@@ -73,7 +71,7 @@ class PerformanceModel:
             offered = self._offered(hops, sent, loss)
         load = offered / ix.rate_bps
         waiting = waiting_packets(load, self.correction.variance, ix.queue_packets)
-        delay = ix.delay_ms + (waiting + 1) * frame_bits / ix.rate_bps * 1e3
+        delay = ix.delay_ms + (waiting + 1) * FRAME_BITS / ix.rate_bps * 1e3
         return self._summarise(hops, sent, offered, delay, loss[:-1])
 
     def path_delay_ms(self, routing: Routing, link_delay_ms: FloatArray) -> FloatArray:

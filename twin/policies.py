@@ -71,8 +71,8 @@ class TwinPolicy:
     """The most that the mean delay may grow by a reroute, as a share."""
     HOLD_S, LONGEST_HOLD_S = 0.7, 4.0
     """Rest after a reroute, doubled with each that follows within the longest."""
-    RETRY_S = 0.75
-    """Rest after a search that found no gain."""
+    RETRY_S = 1.5
+    """Rest after a search that found no gain, unless the utilisation has changed since."""
     LEAD_S = 1.0
     """How long before an interval its forecast counts."""
     HURRY_S = 0.04
@@ -81,6 +81,8 @@ class TwinPolicy:
     def __init__(self) -> None:
         self._down: frozenset[DirectedLink] = frozenset()
         self._rest_until_s = -np.inf
+        self._in_vain_until_s = -np.inf
+        self._in_vain_at = 0.0
         self._acted_s = -np.inf
         self._hold_s = self.HOLD_S
 
@@ -93,7 +95,8 @@ class TwinPolicy:
         if view.now_s < self._rest_until_s:
             return None
         matrices = self._matrices(view)
-        if not self._is_hot(view, matrices):
+        predicted = [view.what_if({}, row).max_utilisation for row in matrices]
+        if not self._is_hot(view, predicted) or self._is_known_in_vain(view, predicted):
             return None
         return self._relief(view, "hot-link", matrices, self.HURRY_S)
 
@@ -103,19 +106,24 @@ class TwinPolicy:
             return view.measured_bps[None]
         return np.array([view.measured_bps, view.forecast_bps])
 
-    def _is_hot(self, view: TwinView, matrices: FloatArray) -> bool:
-        now, *soon = (view.what_if({}, row).max_utilisation for row in matrices)
+    def _is_hot(self, view: TwinView, predicted: list[float]) -> bool:
+        now, *soon = predicted
         if any(utilisation >= self.HOT for utilisation in soon):
             return True
         measured = np.nan_to_num(view.utilisation).max(initial=0.0)
         return bool(measured >= self.HOT and now >= self.NEARLY_HOT)
+
+    def _is_known_in_vain(self, view: TwinView, predicted: list[float]) -> bool:
+        as_then = abs(max(predicted) - self._in_vain_at) < self.GAIN
+        return as_then and view.now_s < self._in_vain_until_s
 
     def _relief(
         self, view: TwinView, reason: str, matrices: FloatArray, budget_s: float
     ) -> Proposal | None:
         plan = view.best_moves(matrices, budget_s=budget_s)
         if not plan.moves or not self._gains(view, plan, matrices):
-            self._rest_until_s = view.now_s + self.RETRY_S
+            self._in_vain_at = plan.max_utilisation_before
+            self._in_vain_until_s = view.now_s + self.RETRY_S
             return None
         again = view.now_s < self._acted_s + self.LONGEST_HOLD_S
         self._hold_s = min(2 * self._hold_s, self.LONGEST_HOLD_S) if again else self.HOLD_S

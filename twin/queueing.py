@@ -45,26 +45,6 @@ def loss_fraction(load: FloatArray, variance: float, room: FloatArray) -> FloatA
     return np.where(load < _IDLE, 0.0, np.clip(lost, 0.0, 1.0))
 
 
-def fluid_backlog(
-    backlog_bits: FloatArray,
-    load_bps: FloatArray,
-    rate_bps: FloatArray,
-    room_bits: FloatArray,
-    seconds: FloatArray | float,
-) -> tuple[FloatArray, FloatArray]:
-    """Let queues fill or drain at a constant load, between empty and full.
-
-    Returns:
-        The backlog at the end, and its mean over the time, both in bits.
-    """
-    slope = load_bps - rate_bps
-    end = np.clip(backlog_bits + slope * seconds, 0.0, room_bits)
-    moving = np.where(slope == 0, 1.0, slope)
-    travel = np.clip((end - backlog_bits) / moving, 0.0, seconds)
-    share = np.divide(travel, seconds)
-    return end, share * (backlog_bits + end) / 2 + (1 - share) * end
-
-
 def _exponent(load: FloatArray, variance: float, room: FloatArray) -> FloatArray:
     busy = np.maximum(load, _IDLE)
     return np.asarray(2 * (busy - 1) / (busy * variance) * room)

@@ -47,6 +47,7 @@ _LATEST_STEP_S = 0.4  # step without the counters that have not come by then
 _RESTORATION_S = 0.15  # leave the controller this long to restore pairs after a failure
 _UTILISATION_WINDOW_S = 0.75
 _HISTORY_INTERVALS = 60
+_BEGUN = 0.2  # of the largest total of an interval: less was before the traffic began
 _SAME_TIME_S = 1e-3  # boundaries of intervals closer than this are one
 
 
@@ -206,7 +207,7 @@ class Twin:
             now_s,
             measured,
             np.max([*recent, self._forecast_bps[0]], axis=0),
-            sum(bool(rates.any()) for rates in recent),
+            _busy_intervals(recent),
             self.mirror.sent_bps(now_s, _UTILISATION_WINDOW_S),
             self.mirror.telemetry_age_s(now_s),
             out,
@@ -259,3 +260,9 @@ class Twin:
             predicted_mean_delay_ms_before=before.mean_delay_ms,
             predicted_mean_delay_ms_after=after.mean_delay_ms,
         )
+
+
+def _busy_intervals(rates: list[FloatArray]) -> int:
+    """How many intervals carried traffic worth learning from: not the silence before it began."""
+    totals = np.array([row.sum() for row in rates])
+    return int((totals > _BEGUN * totals.max(initial=0.0)).sum())

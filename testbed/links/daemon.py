@@ -39,7 +39,7 @@ from testbed.links.timer import Timer, forbid_timer_slack
 _CONTROL_FD = 0
 _FRAME_BYTES = 65536
 _READS_PER_TURN = 64
-_TURN_NS = 200_000
+_TURN_NS = 400_000
 """Each time the daemon looks costs it, and the switch it wakes up, more than the frames do."""
 _LATENESS_STEPS_MS = tuple(0.02 * 1.3**step for step in range(40))
 _FIFO_PRIORITY = 10

@@ -62,7 +62,7 @@ class FluidNetwork:
         self.delay_log: list[tuple[float, FloatArray]] = []
         self.outbox: list[FromController] = []
         self.requests: list[FromClient] = []
-        self._last_loss = np.zeros(links + 1)
+        self._passed_on = np.ones(links + 1)
         self._ticks = 0
 
     def snapshot(self) -> None:
@@ -94,7 +94,7 @@ class FluidNetwork:
         hops = self.ix.hops(self.routing)
         admitted = sent.copy()
         admitted[[self.ix.pair[p] for p in self.dropped]] = 0
-        kept = 1 - self._last_loss[hops]
+        kept = self._passed_on[hops]
         arriving = np.cumprod(np.hstack([np.ones((len(hops), 1)), kept[:, :-1]]), axis=1)
         # A dropped pair still enters by its host's uplink.
         flow = np.hstack([sent[:, None], admitted[:, None] * arriving[:, 1:]])
@@ -102,12 +102,14 @@ class FluidNetwork:
         self.offered = np.bincount(hops.ravel(), flow.ravel(), links + 1)[:links]
         room = self.ix.queue_packets * FRAME_BYTES * 8
         wanted = self.backlog + (self.offered - self.ix.rate_bps) * STEP_S
-        lost = np.maximum(wanted - room, 0.0)
-        self.backlog = np.clip(wanted, 0.0, room)
-        offered_bits = np.maximum(self.offered * STEP_S, 1e-9)
-        self._last_loss[:-1] = np.clip(lost / offered_bits, 0, 1)
+        backlog = np.clip(wanted, 0.0, room)
+        served = self.backlog + self.offered * STEP_S - backlog - np.maximum(wanted - room, 0.0)
+        self.backlog = backlog
+        self._passed_on[:-1] = np.divide(
+            served, self.offered * STEP_S, out=np.ones(links), where=self.offered > 0
+        )
         self.tx += self.offered * STEP_S / 8
-        self.rx += (self.offered * STEP_S - lost) / 8
+        self.rx += served / 8
         self.od += admitted * STEP_S / 8
         waiting_ms = (self.backlog + FRAME_BYTES * 8) / self.ix.rate_bps * 1e3
         delay = np.append(waiting_ms + self.ix.delay_ms, 0.0)[hops].sum(axis=1)

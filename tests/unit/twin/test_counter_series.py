@@ -65,6 +65,8 @@ def test_old_readings_are_forgotten() -> None:
     assert np.isfinite(counters.mean_rates(8.0, 9.0)).all()
 
 
-def test_steps_are_those_after_a_time() -> None:
-    steps = steady(1.1).steps(0.5)
-    assert [(start, end) for start, end, _ in steps] == [(0.5, 0.75), (0.75, 1.0)]
+def test_counters_at_an_instant() -> None:
+    counters = series((0.0, 0.0), (1.0, 100.0))
+    assert counters.at(0.25) == 25.0
+    assert counters.at(1.0) == 100.0
+    assert np.isnan(counters.at(1.1)).all()

@@ -57,7 +57,9 @@ def test_rates_per_pair_and_frames() -> None:
     assert mirror.od_bps(network.now_s, 1.0) == pytest.approx(DEMAND, rel=0.01)
     mean = mirror.mean_od_bps(network.now_s - 3, network.now_s - 1)
     assert mean == pytest.approx(DEMAND, rel=0.01)
-    assert mirror.frame_bits(network.now_s, 2.0) == pytest.approx(1442 * 8, rel=0.01)
+    frame_bits = mirror.frame_bits(network.now_s, 2.0)
+    assert frame_bits[link("s1", "s2")] == pytest.approx(1442 * 8, rel=0.01)
+    assert np.isnan(frame_bits[link("s3", "s2")])
 
 
 def test_matrix_follows_the_port_before_the_flow_counters_do() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.queueing import fluid_backlog, loss_fraction, waiting_packets
+from twin.queueing import loss_fraction, waiting_packets
 
 loads = st.floats(0.0, 2.0)
 variances = st.floats(0.05, 2.0)
@@ -55,24 +55,3 @@ def test_what_is_carried_never_exceeds_the_rate_by_more_than_the_model_s_grain(
 ) -> None:
     carried = load * (1 - loss_fraction(array(load), variance, array(room))[0])
     assert carried <= 1 + 1e-6
-
-
-def test_a_fluid_queue_fills_to_its_room_and_drains_to_nothing() -> None:
-    end, mean = fluid_backlog(array(0.0, 4.0), array(3.0, 0.0), array(1.0, 1.0), array(4.0, 4.0), 4)
-    assert end.tolist() == [4.0, 0.0]
-    # Two seconds of filling, two seconds full; four seconds of draining.
-    assert mean.tolist() == [3.0, 2.0]
-
-
-@given(st.floats(0, 10), st.floats(0, 5), st.floats(0.1, 5), st.floats(0.1, 5), st.integers(1, 20))
-def test_many_small_steps_of_the_fluid_queue_are_one_large_one(
-    backlog: float, load: float, rate: float, seconds: float, parts: int
-) -> None:
-    room = array(10.0)
-    end, mean = fluid_backlog(array(backlog), array(load), array(rate), room, seconds)
-    now, total = array(backlog), 0.0
-    for _ in range(parts):
-        now, part = fluid_backlog(now, array(load), array(rate), room, seconds / parts)
-        total += part[0] / parts
-    assert now == pytest.approx(end, abs=1e-6)
-    assert total == pytest.approx(mean[0], abs=1e-6)

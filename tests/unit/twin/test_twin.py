@@ -87,8 +87,8 @@ def test_a_shadow_predicts_but_asks_for_nothing() -> None:
 
 def test_predicted_delays_follow_queues_that_fill_and_drain() -> None:
     def rates(t: float) -> FloatArray:
-        """Overload for 1.5 s of every 4 s."""
-        return demand(SQUARE, h1_h3=11 if t % 4 < 1.5 else 5, h4_h5=1, h5_h4=6)
+        """Overload by 6 % for one interval of three."""
+        return demand(SQUARE, h1_h3=10.6 if t % 12 < 4 else 5, h4_h5=1, h5_h4=6)
 
     twin, network = lab(rates, policy="shortest-path")
     records = [r for r in drive(twin, network, 30) if isinstance(r, DelayPredicted)]
