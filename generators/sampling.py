@@ -80,7 +80,7 @@ def sample_schedule(
     )
     floods: tuple[Flood, ...] = ()
     if flood is not None:
-        floods, flood_notes = _floods(gan, topology, flood, steps, seed)
+        floods, flood_notes = _floods(gan, topology, flood, scaled_bps.mean(axis=0), steps, seed)
         notes += flood_notes
     return Schedule(hosts, interval_s, scaled_bps, floods, notes)
 
@@ -172,7 +172,12 @@ def _notes(
 
 
 def _floods(
-    gan: TrafficGan, topology: Topology, request: FloodRequest, steps: int, seed: int
+    gan: TrafficGan,
+    topology: Topology,
+    request: FloodRequest,
+    mean_bps: FloatArray,
+    steps: int,
+    seed: int,
 ) -> tuple[tuple[Flood, ...], tuple[str, ...]]:
     if request.victim not in topology.switch_of:
         raise ValueError(f"the victim {request.victim!r} is no host of {topology.name}")
@@ -188,7 +193,8 @@ def _floods(
             f"does not fit a schedule of {steps} steps"
         )
     random = np.random.default_rng([seed, 0xF100D])
-    sources = random.choice(np.array(eligible), request.sources, replace=False).tolist()
+    strangers = _strangers(topology, eligible, request, mean_bps)
+    sources = random.choice(np.array(strangers), request.sources, replace=False).tolist()
     profile = _profile(gan, request.sources, request.steps, seed)
     wanted_bps = profile * (request.rate_bps / profile.sum(axis=1).max())
     access_bps = _access_rates_bps(topology)
@@ -203,6 +209,16 @@ def _floods(
     )
     floods = (Flood(s, request.victim, r) for s, r in zip(sources, rates_bps.T, strict=True))
     return tuple(floods), (note,)
+
+
+def _strangers(
+    topology: Topology, eligible: tuple[str, ...], request: FloodRequest, mean_bps: FloatArray
+) -> list[str]:
+    """The half of the eligible hosts that send the victim least: attackers are no old friends."""
+    number = {host.name: index for index, host in enumerate(topology.hosts)}
+    to_victim_bps = mean_bps[:, number[request.victim]]
+    by_rate = sorted(eligible, key=lambda host: float(to_victim_bps[number[host]]))
+    return by_rate[: max(request.sources, len(by_rate) // 2)]
 
 
 def _profile(gan: TrafficGan, sources: int, steps: int, seed: int) -> FloatArray:

@@ -25,7 +25,11 @@ class Proposal:
 
 @runtime_checkable
 class Policy(Protocol):
-    """Decides about reroutes. One object lives as long as the twin and may keep state."""
+    """Decides about reroutes. One object lives as long as the twin and may keep state.
+
+    A policy with the attribute `stops_floods = True` also has the twin raise alarms, and drop
+    floods where they enter the network.
+    """
 
     name: str
 
@@ -57,6 +61,7 @@ class TwinPolicy:
     """
 
     name = "twin"
+    stops_floods = True
 
     HOT = 0.9
     """Utilisation, measured or forecast, that calls for relief."""

@@ -74,6 +74,7 @@ class Twin:
         self._history = History(_HISTORY_INTERVALS)
         self._delays = DelayTracker(self.model, keep_s)
         self._ids = RequestIds()
+        self._stops_floods: bool = getattr(policy, "stops_floods", False)
         self._mitigation = Mitigation(self._indexing, self._ids, forecaster.benign_share)
         self._gaps = GapScorer()
         self._decisions = DecisionWatch()
@@ -133,7 +134,8 @@ class Twin:
         if span := self._clock.completed(self.mirror, now_s):
             self._complete(*span, now_s, out)
         self._mitigation.settle(out)
-        self._detect(now_s, measured, out)
+        if self._stops_floods:
+            self._detect(now_s, measured, out)
         out.records += self._decisions.outcomes(self.mirror, now_s)
         self._decide(now_s, filled, out)
         return out
