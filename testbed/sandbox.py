@@ -60,7 +60,8 @@ class Sandbox:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, RUN_DIR_VARIABLE: str(run_dir)},
+            # A file of the user's named like one of our modules must not take its place.
+            env={**os.environ, RUN_DIR_VARIABLE: str(run_dir), "PYTHONSAFEPATH": "1"},
             start_new_session=True,
         )
 

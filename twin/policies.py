@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -156,7 +158,7 @@ class UnknownPolicyError(Exception):
 
 
 def resolve(reference: str) -> Policy:
-    """Return the policy of a shipped name, or of `module:Class` on the import path.
+    """Return the policy of a shipped name, or of `module:Class` in this folder or the import path.
 
     Raises:
         UnknownPolicyError: there is no such policy, or it is not one.
@@ -169,6 +171,9 @@ def resolve(reference: str) -> Policy:
         raise UnknownPolicyError(
             f"unknown policy {reference!r}: known are {known}; one of your own is module:Class"
         )
+    here = str(FilePath.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # last, so that a user's file never hides a module of ours
     try:
         factory = getattr(importlib.import_module(module_name), class_name)
         policy = factory()

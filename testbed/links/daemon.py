@@ -100,7 +100,7 @@ class LinkDaemon:
 
         Under load it looks no more often than every `_TURN_NS`: what it takes in then has arrived
         half of the wait ago on average, and what is due within half a turn goes at once, so that
-        delays are right in the mean. A lone frame is never made to wait.
+        delays are right in the mean. The first frame after a quiet time never waits.
         """
         control_fd, timer_fd = self._control.fileno(), self._timer.fileno()
         turn_ns = 0

@@ -15,7 +15,7 @@ import msgspec
 
 from controller.messages import FromClient, Ready
 from controller.northbound_client import NorthboundClient, connect
-from testbed.network import CONTROLLER_ADDRESS, CONTROLLER_PORT, Network
+from testbed.network import Network
 
 M = TypeVar("M")
 PATIENCE_S = 15.0
@@ -44,10 +44,6 @@ class ControllerLab:
         self.client.send(request)
         return self.await_message(kind, lambda m: m.request_id == request.request_id)
 
-    def cpu_s(self) -> float:
-        """Processor time that the controller has used."""
-        return time.clock_gettime(~self.process.pid << 3 | 2)  # as clock_getcpuclockid(3) has it
-
 
 @contextmanager
 def control(network: Network, run_dir: Path, *options: str) -> Iterator[ControllerLab]:
@@ -63,17 +59,6 @@ def control(network: Network, run_dir: Path, *options: str) -> Iterator[Controll
     finally:
         process.terminate()
         assert process.wait(PATIENCE_S) == 0
-
-
-def set_control_channel(switch: str, connected: bool) -> None:
-    """Cut a switch from its controller, or let it connect again; it keeps its flows.
-
-    It is pointed to where nobody listens: were its only controller deleted, Open vSwitch would
-    flush its flows (connmgr_set_controllers in ofproto/connmgr.c).
-    """
-    port = CONTROLLER_PORT if connected else 1
-    target = f"tcp:{CONTROLLER_ADDRESS}:{port}"
-    subprocess.run(["ovs-vsctl", "--no-wait", "set-controller", switch, target], check=True)
 
 
 @dataclass

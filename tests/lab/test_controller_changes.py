@@ -7,7 +7,7 @@ from itertools import cycle, islice, pairwise
 from pathlib import Path
 
 import pytest
-from controller_lab import ControllerLab, control, reaches, set_control_channel, streaming
+from controller_lab import ControllerLab, control, reaches, streaming
 
 from controller.messages import (
     DatapathState,
@@ -108,11 +108,11 @@ def test_a_cut_control_channel_disturbs_nothing(network: Network, tmp_path: Path
 
     with control(network, tmp_path) as lab, streaming(network, "h1", "h10", 5, 6) as stream:
         before = lab.await_message(OdStats, lambda m: of_s1(m) and sent_to_h10(m) > 50)
-        set_control_channel("s1", connected=False)
+        network.set_control_channel("s1", connected=False)
         lab.await_message(DatapathState, lambda m: m.datapath == "s1" and not m.connected)
         refusal = lab.ask(Reroute("1", moves(lab, "h1", "h10", 1)), RerouteDone).refused[0]
         assert refusal.reason == "s1 is not connected"
-        set_control_channel("s1", connected=True)
+        network.set_control_channel("s1", connected=True)
         lab.await_message(DatapathState, lambda m: m.datapath == "s1" and m.connected)
         after = lab.await_message(OdStats, lambda m: of_s1(m) and sent_to_h10(m) > 0)
         assert sent_to_h10(after) > sent_to_h10(before)
@@ -123,11 +123,11 @@ def test_a_cut_control_channel_disturbs_nothing(network: Network, tmp_path: Path
 def test_a_switch_that_has_lost_its_entries_is_refilled(network: Network, tmp_path: Path) -> None:
     with control(network, tmp_path) as lab:
         assert reaches(network, "h1", "h10")
-        set_control_channel("s1", connected=False)
+        network.set_control_channel("s1", connected=False)
         lab.await_message(DatapathState, lambda m: m.datapath == "s1" and not m.connected)
         subprocess.run(["ovs-ofctl", "-OOpenFlow13", "del-flows", "s1"], check=True)
         assert not reaches(network, "h1", "h10")
-        set_control_channel("s1", connected=True)
+        network.set_control_channel("s1", connected=True)
         lab.await_message(OdStats, lambda m: m.datapath == "s1" and len(m.pairs) == 11)
         assert reaches(network, "h1", "h10")
 

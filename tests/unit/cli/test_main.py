@@ -105,7 +105,7 @@ try:
     main({words!r})
 except SystemExit:
     pass
-print(sorted({{"torch", "scipy", "matplotlib", "ryu", "mininet", "pydantic"}} & set(sys.modules)))
+print(sorted({{"torch", "scipy", "ryu", "mininet", "pydantic"}} & set(sys.modules)))
 """
     answer = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
