@@ -20,6 +20,7 @@ import msgspec
 
 from testbed.links import tap
 from testbed.links.channel import Channel
+from testbed.links.load import Load
 from testbed.links.protocol import (
     MAX_MESSAGE_BYTES,
     Answer,
@@ -39,8 +40,6 @@ from testbed.links.timer import Timer, forbid_timer_slack
 _CONTROL_FD = 0
 _FRAME_BYTES = 65536
 _READS_PER_TURN = 64
-_TURN_NS = 400_000
-"""Each time the daemon looks costs it, and the switch it wakes up, more than the frames do."""
 _LATENESS_STEPS_MS = tuple(0.02 * 1.3**step for step in range(40))
 _FIFO_PRIORITY = 10
 _NICE = -15
@@ -94,18 +93,18 @@ class LinkDaemon:
         self._sequence = count()
         self._armed_ns = 0
         self._lateness = _Lateness()
+        self._load = Load()
 
     def run(self) -> None:
         """Carry frames until the control socket closes.
 
         Under load it looks no more often than every `_TURN_NS`: what it takes in then has arrived
         half of the wait ago on average, and what is due within half a turn goes at once, so that
-        delays are right in the mean. The first frame after a quiet time never waits.
+        delays are right in the mean.
         """
         control_fd, timer_fd = self._control.fileno(), self._timer.fileno()
-        turn_ns = 0
         while True:
-            waited_ns = self._wait_out(turn_ns)
+            waited_ns = self._load.wait_out_turn()
             for fd, events in self._epoll.poll():
                 if fd == timer_fd:
                     self._timer.acknowledge()
@@ -117,18 +116,8 @@ class LinkDaemon:
                     self._epoll.unregister(fd)  # its interface is gone with its namespace
                 else:
                     self._receive(self._by_source[fd], waited_ns // 2)
-            turn_ns = time.monotonic_ns()
-            self._release()
-
-    @staticmethod
-    def _wait_out(turn_ns: int) -> int:
-        """Wait for the end of the turn that began at `turn_ns`; how long that took."""
-        now_ns = time.monotonic_ns()
-        left_ns = turn_ns + _TURN_NS - now_ns
-        if left_ns <= 0:
-            return 0
-        time.sleep(left_ns / 1e9)
-        return time.monotonic_ns() - now_ns
+            self._load.begin_turn()
+            self._release(self._load.early_ns)
 
     def _receive(self, direction: _Direction, age_ns: int) -> None:
         """Take the waiting frames of one TAP, which arrived `age_ns` ago on average."""
@@ -139,17 +128,18 @@ class LinkDaemon:
                 frame = os.read(source, _FRAME_BYTES)
             except BlockingIOError:
                 return
+            self._load.frames += 1
             due_ns = direction.channel.admit(arrival_ns, len(frame))
             if due_ns is not None:
                 heapq.heappush(self._in_flight, (due_ns, next(self._sequence), target, frame))
 
-    def _release(self) -> None:
+    def _release(self, early_ns: int) -> None:
         """Write every frame that is due, and set the timer to the next one."""
         in_flight = self._in_flight
         while in_flight:
             now_ns = time.monotonic_ns()
             due_ns = in_flight[0][0]
-            if due_ns > now_ns + _TURN_NS // 2:
+            if due_ns > now_ns + early_ns:
                 if due_ns != self._armed_ns:
                     self._timer.arm(due_ns)
                     self._armed_ns = due_ns
