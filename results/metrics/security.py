@@ -153,12 +153,17 @@ def _smooth(values: FloatArray, edges_s: FloatArray) -> FloatArray:
 
 
 def _back_s(level: FloatArray, after_s: FloatArray) -> float | None:
-    """Return when `level` came back to `RESTORED_SHARE`; 0 if it never left it."""
-    good = level >= RESTORED_SHARE
+    """Return when `level` came back to `RESTORED_SHARE`; 0 if it never left it.
+
+    Both are judged by means over `SETTLED_S`: the seams between the steps of a schedule show as
+    single dips.
+    """
+    settled = round(SETTLED_S / _STEP_S)
+    means = [level[step : step + settled].mean() for step in range(level.size)]
+    good = np.array(means) >= RESTORED_SHARE
     if good.all():
         return 0.0
-    settled = round(SETTLED_S / _STEP_S)
     for step in range(int(np.argmin(good)), level.size):
-        if good[step] and level[step : step + settled].mean() >= RESTORED_SHARE:
+        if level[step] >= RESTORED_SHARE and good[step]:
             return float(after_s[step])
     return None
