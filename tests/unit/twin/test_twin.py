@@ -136,6 +136,14 @@ def test_a_flood_is_reported_and_dropped_within_three_seconds() -> None:
     assert not [r for r in later if isinstance(r, Alarm | Decision)]
 
 
+def test_the_shadow_of_a_plain_controller_stops_no_flood() -> None:
+    usual = np.full(len(wheel().od_pairs), 0.1e6)
+    attack = usual + demand(wheel(), h2_h7=3, h5_h7=3)
+    twin, network = lab(lambda t: usual if t < 20 else attack, wheel(), "shortest-path")
+    assert not [r for r in drive(twin, network, 30) if isinstance(r, Alarm)]
+    assert not network.dropped
+
+
 def test_a_peak_of_everything_and_a_failure_raise_no_alarm() -> None:
     usual = busy_wheel() / 2
     twin, network = lab(lambda t: usual if t < 12 else 2 * usual, wheel())
