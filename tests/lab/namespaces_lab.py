@@ -20,8 +20,13 @@ class NamespacesLab:
         """A bottleneck towards `host`: token bucket with 50 kB of queue."""
         _run(f"tc qdisc add dev to-{host} root tbf rate {rate} burst 3000 limit 50000")
 
-    def set_link(self, host: str, state: str) -> None:
-        _run(f"ip link set to-{host} {state}")
+    def set_reachable(self, host: str, reachable: bool) -> None:
+        """Frames towards `host` vanish in the router, or do not.
+
+        Not by taking its link down: the kernel would forget its neighbours, and hold packets back
+        until they are found again, which then arrive late instead of never.
+        """
+        _run(f"ip route {'del' if reachable else 'add'} blackhole {self.ipv4[host]}/32")
 
 
 @contextmanager

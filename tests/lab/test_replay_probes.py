@@ -25,11 +25,11 @@ def test_streams_live_through_an_outage_and_are_recorded_at_the_stop(tmp_path: P
         probes.start(plans, longest_s=60)
         begun_s = time.monotonic()
         await_instant(begun_s + 1.0)
-        lab.set_link("a", "down")
-        down_s = time.monotonic()
+        cut_s = time.monotonic()
+        lab.set_reachable("a", False)
         await_instant(begun_s + 1.5)
-        up_s = time.monotonic()
-        lab.set_link("a", "up")
+        lab.set_reachable("a", True)
+        mended_s = time.monotonic()
         await_instant(begun_s + 4.0)
         stopped_s = time.monotonic()
         assert probes.stop() == ()
@@ -43,8 +43,9 @@ def test_streams_live_through_an_outage_and_are_recorded_at_the_stop(tmp_path: P
     lost = [
         sent for sent, back in zip(dense.sent_s, dense.backward_ms, strict=True) if back is None
     ]
-    assert down_s - 0.05 < lost[0] < down_s + 0.1
-    assert up_s - 0.05 < lost[-1] < up_s + 0.7  # neighbours may have to be found anew
+    assert cut_s - 0.05 < lost[0] < cut_s + 0.2
+    assert mended_s - 0.2 < lost[-1] < mended_s
+    assert len(lost) > 100
     before = [
         ms for sent, ms in zip(dense.sent_s, dense.forward_ms, strict=True) if sent < lost[0] - 0.1
     ]
@@ -57,7 +58,7 @@ def test_streams_live_through_an_outage_and_are_recorded_at_the_stop(tmp_path: P
 
 def test_an_unreachable_target_is_reported(tmp_path: Path) -> None:
     with open_namespaces("a", "b") as lab:
-        lab.set_link("b", "down")
+        lab.set_reachable("b", False)
         probes = Probes(lab.hosts, lab.ipv4, tmp_path / "probes.jsonl", OFFSET_S)
         probes.start([ProbePlan("a", "b", "outage", 10.0)], longest_s=60)
         time.sleep(0.2)
