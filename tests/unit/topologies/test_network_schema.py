@@ -1,4 +1,5 @@
 import contextlib
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_no_document_brings_the_reader_down(
         section = network
         for parent in parents:
             section = section[parent]
-        section[place] = data.draw(ODD)
+        section[place] = copy.deepcopy(data.draw(ODD))  # or examples would share a list
     file = write(tmp_path_factory.getbasetemp(), yaml.safe_dump(network))
     with contextlib.suppress(DocumentError):
         load_network(file)
