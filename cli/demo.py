@@ -71,7 +71,10 @@ def _document(
     comparison: Comparison, before: list[Finished], after: list[Finished]
 ) -> dict[str, object]:
     return {
+        "verdict": comparison.verdict,
         "valid": comparison.valid,
+        "reasons": list(comparison.reasons),
+        "warnings": list(comparison.warnings),
         "scenarios": {
             scenario: {"before": one.summary.metrics, "after": other.summary.metrics}
             for scenario, one, other in zip(SCENARIOS, before, after, strict=True)

@@ -19,6 +19,7 @@ VERBS = {
     "demo": "the three scenarios on the Abilene network: plain controller against twin",
     "run": "run one playbook under one policy",
     "test": "run the project's own tests",
+    "bench": "measure against targets: links, models, policies",
     "doctor": "say what this machine has, what is used instead, and how to get the rest",
     "topo": "list, check and draw topologies",
     "report": "write the HTML report of a run again",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,11 +30,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Run pytest; 0 when every test passed, else 1."""
     os.chdir(CHECKOUT)
     suites = _UNIT if arguments.unit else _ALL
+    if not arguments.unit and not _names_tests(arguments.passed_on):
+        subprocess.run(["bash", "requirements/for-tests"], check=False)
     return 0 if pytest.main(pytest_words(suites, arguments.passed_on)) == 0 else 1
 
 
 def pytest_words(suites: Sequence[str], passed_on: Sequence[str]) -> list[str]:
     """What pytest is called with: the suites that exist, unless tests were named."""
-    if any(word.startswith("tests/") for word in passed_on):
+    if _names_tests(passed_on):
         return list(passed_on)
     return [suite for suite in suites if (CHECKOUT / suite).is_dir()] + list(passed_on)
+
+
+def _names_tests(words: Sequence[str]) -> bool:
+    return any(word.startswith("tests/") for word in words)

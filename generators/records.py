@@ -29,6 +29,9 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     sent_packets: int
     sent_bytes: int
     error: str = ""
+    host_crashed_s: float | None = None
+    """When its own host had crashed, and the client with it, or before it could start. That is
+    what the timeline wanted, and no fault of the run's."""
 
     @property
     def pair(self) -> OdPair:

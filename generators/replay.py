@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -24,7 +24,7 @@ from generators.iperf import (
 )
 from generators.records import Received, Segment
 from generators.replay_plan import LEAD_S, PlannedSegment
-from generators.replay_processes import OVERTIME_S, Client, Flow, Server, last_line
+from generators.replay_processes import OVERTIME_S, Client, Flow, Server, last_line, unsent
 from testbed.host_exec import HostExec, await_udp_port
 
 _LAUNCH_GAP_S = 0.003
@@ -75,6 +75,11 @@ class Replay:
         self._flow_of_source: dict[tuple[str, int], Flow] = {}
         self._launched_on: Counter[str] = Counter()
         self._problems: list[str] = []
+        self._ports: frozenset[tuple[str, bool, int]] = frozenset()
+        self._down: set[str] = set()
+        self._crashed_s: dict[str, float] = {}
+        self._restarted: deque[Server] = deque()
+        """Started again by another thread, to be taken in by ours."""
         self._stopping = threading.Event()
         self._selector = selectors.DefaultSelector()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replay")
@@ -91,25 +96,49 @@ class Replay:
         Raises:
             ReplayError: some did not start; those that did are ended.
         """
-        for host, attack, port in sorted({(s.target, s.attack, _port(s)) for s in self._waiting}):
+        self._ports = frozenset((s.target, s.attack, _port(s)) for s in self._waiting)
+        for server in self._start_servers(self._ports):
+            self._join(server)
+
+    def host_crashed(self, host: str, at_s: float) -> None:
+        """Expect the end of everything in `host`, at `at_s`; nothing is started there any more."""
+        self._crashed_s[host] = at_s
+        self._down.add(host)
+
+    def host_restarted(self, host: str) -> None:
+        """Start the servers of `host` again; flows towards it count on from their next packet.
+
+        Raises:
+            ReplayError: a server did not start.
+        """
+        self._down.discard(host)
+        for server in self._start_servers(port for port in self._ports if port[0] == host):
+            self._restarted.append(server)
+
+    def _start_servers(self, ports: Iterable[tuple[str, bool, int]]) -> list[Server]:
+        servers = []
+        for host, attack, port in sorted(ports):
             interval_s = _ATTACK_INTERVAL_S if attack else _WORKLOAD_INTERVAL_S
             argv = server_argv(port, interval_s)
             process = self._hosts.start(host, argv, subprocess.PIPE, subprocess.STDOUT)
-            server = Server(host, port, process)
-            self._servers.append(server)
-            self._selector.register(_stdout(process), selectors.EVENT_READ, server)
+            servers.append(Server(host, port, process, time.monotonic()))
         deadline_s = time.monotonic() + _SERVER_START_S
-        failed = [s for s in self._servers if not await_udp_port(s.process, s.port, deadline_s)]
+        failed = [s for s in servers if not await_udp_port(s.process, s.port, deadline_s)]
         if failed:
-            for server in self._servers:
+            for server in servers:
                 server.process.kill()
-            words = [last_line(s.process.communicate()[0].decode()) for s in self._servers]
+            words = [last_line(s.process.communicate()[0].decode()) for s in servers]
             reasons = [
                 f"{server.host}: {said}"
-                for server, said in zip(self._servers, words, strict=True)
+                for server, said in zip(servers, words, strict=True)
                 if server in failed
             ]
             raise ReplayError(f"the iperf server did not start on {'; '.join(reasons)}")
+        return servers
+
+    def _join(self, server: Server) -> None:
+        self._servers.append(server)
+        self._selector.register(_stdout(server.process), selectors.EVENT_READ, server)
 
     def start(self, t0_s: float) -> None:
         """Begin; `t0_s` is the schedule's start in CLOCK_MONOTONIC, at least `LEAD_S` from now."""
@@ -139,20 +168,34 @@ class Replay:
                 if self._stopping.is_set():
                     self._waiting.clear()
                     self._kill(self._clients, "the replay was stopped")
+                while self._restarted:
+                    self._take_in(self._restarted.popleft())
                 wait_s = _LONGEST_WAIT_S
                 if self._waiting:
                     launch_s = t0_s + self._waiting[0].start_s - LEAD_S
                     wait_s = max(launch_s, last_launch_s + _LAUNCH_GAP_S) - time.monotonic()
                     if wait_s <= 0:
-                        self._launch(self._waiting.popleft(), t0_s)
+                        self._launch(self._waiting.popleft(), t0_s, records)
                         last_launch_s, wait_s = time.monotonic(), _LAUNCH_GAP_S
                 self._read(records, min(wait_s, _LONGEST_WAIT_S))
                 overdue = [c for c in self._clients if time.monotonic() > c.deadline_s]
                 self._kill(overdue, f"still running {OVERTIME_S:g} s after its end")
             self._end_servers(records)
 
-    def _launch(self, segment: PlannedSegment, t0_s: float) -> None:
+    def _take_in(self, server: Server) -> None:
+        """A restarted server knows no flow: those that are still being sent are new to it."""
+        self._join(server)
+        for flow in self._flow_of_source.values():
+            if flow.segment.target == server.host and _port(flow.segment) == server.port:
+                flow.meter = FlowMeter(flow.segment.sending.payload_bytes)
+                flow.is_known = False
+
+    def _launch(self, segment: PlannedSegment, t0_s: float, records: IO[bytes]) -> None:
         due_s = t0_s + segment.start_s
+        if segment.source in self._down:
+            crashed_s = self._crashed_s[segment.source]
+            _append(records, unsent(segment, due_s, time.monotonic(), crashed_s))
+            return
         begin_s = max(due_s, time.monotonic() + _LATE_START_S)
         number = self._launched_on[segment.source]
         self._launched_on[segment.source] += 1
@@ -190,15 +233,21 @@ class Replay:
     def _take_end(self, owner: Client | Server, records: IO[bytes]) -> None:
         if isinstance(owner, Client):
             self._clients.remove(owner)
-            segment = owner.record()
+            segment = owner.record(self._crash_of(owner.segment.source, owner.started_s))
             _append(records, segment)
-            if segment.error and not self._stopping.is_set():
+            expected = self._stopping.is_set() or segment.host_crashed_s is not None
+            if segment.error and not expected:
                 self._problems.append(f"iperf {segment.src} to {segment.dst}: {segment.error}")
         else:
             self._servers.remove(owner)
             code = owner.process.wait()
-            if not owner.is_ending:
+            if not owner.is_ending and self._crash_of(owner.host, owner.started_s) is None:
                 self._problems.append(f"the iperf server on {owner.host} ended with code {code}")
+
+    def _crash_of(self, host: str, since_s: float) -> float | None:
+        """When `host` crashed after `since_s`, if it did."""
+        crashed_s = self._crashed_s.get(host)
+        return crashed_s if crashed_s is not None and crashed_s >= since_s else None
 
     def _take_lines(self, server: Server, records: IO[bytes]) -> None:
         *lines, rest = server.output.split(b"\n")

@@ -34,11 +34,16 @@ class Client:
         self.killed_because = reason
         self.process.kill()
 
-    def record(self) -> Segment:
-        """The outcome, once the process has closed its output."""
+    def record(self, crashed_s: float | None) -> Segment:
+        """The outcome, once the process has closed its output.
+
+        `crashed_s` is when its host crashed while the client ran, if it did.
+        """
         segment, text = self.segment, self.output.decode(errors="replace")
         self.process.wait()
         sent = None if self.killed_because else parse_sent_payload_bytes(text)
+        if sent is None and crashed_s is not None:
+            return unsent(segment, self.due_s, self.started_s, crashed_s)
         packets = -1 if sent is None else round(sent / segment.sending.payload_bytes)
         return Segment(
             src=segment.source,
@@ -52,6 +57,23 @@ class Client:
             sent_bytes=max(packets, 0) * segment.sending.frame_bytes,
             error="" if sent is not None else self.killed_because or last_line(text),
         )
+
+
+def unsent(segment: PlannedSegment, due_s: float, started_s: float, crashed_s: float) -> Segment:
+    """The record of a client that its host's crash has ended, or kept from starting."""
+    return Segment(
+        src=segment.source,
+        dst=segment.target,
+        attack=segment.attack,
+        requested_bps=segment.rate_bps,
+        start_s=due_s,
+        started_s=started_s,
+        duration_s=segment.duration_s,
+        sent_packets=-1,
+        sent_bytes=0,
+        error=f"{segment.source} had crashed",
+        host_crashed_s=crashed_s,
+    )
 
 
 @dataclass(eq=False)
@@ -88,6 +110,7 @@ class Server:
     host: str
     port: int
     process: subprocess.Popen[bytes]
+    started_s: float
     output: bytearray = field(default_factory=bytearray)
     flows: dict[int, Flow] = field(default_factory=dict)
     """By iperf's number of the flow."""

@@ -7,7 +7,7 @@ import numpy as np
 from generators.schedule import FloatArray, Schedule
 from topologies.loads import link_loads_bps
 from topologies.model import DirectedLink, OdPair, Routing, Topology
-from topologies.paths import path_directions, shortest_paths
+from topologies.paths import shortest_paths
 
 
 def mean_matrix(schedule: Schedule) -> FloatArray:
@@ -51,9 +51,3 @@ def pairs_by_rate(topology: Topology, matrix_bps: FloatArray) -> list[OdPair]:
         return float(matrix_bps[number[pair[0]], number[pair[1]]])
 
     return sorted(topology.od_pairs, key=rate_bps, reverse=True)
-
-
-def pairs_across(routing: Routing, link: DirectedLink) -> set[OdPair]:
-    """The OD pairs whose path crosses a link, in either direction."""
-    either = {link, link[::-1]}
-    return {pair for pair, path in routing.items() if either & set(path_directions(path))}

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import networkx as nx
 
@@ -53,6 +53,7 @@ def network_exists(document: Document) -> Iterator[Problem]:
         return
     yield from _unknown_nodes(document, topology)
     yield from _unknown_links(document, topology)
+    yield from _foreign_ends(document, topology)
     yield from _no_link_to_spare(document, topology)
     for path, sources in document.select("timeline", ANY, "sources"):
         if isinstance(sources, int) and sources >= len(topology.hosts):
@@ -77,11 +78,23 @@ def times_fit(document: Document) -> Iterator[Problem]:
         if event["at_s"] >= end_s:
             message = f"{event['at_s']:g} is not before the end of the traffic at {end_s:g} s"
             yield document.problem((*path, "at_s"), message, "that is steps x interval_s")
-        elif _is_number(event.get("for_s")) and event["at_s"] + event["for_s"] > end_s:
-            message = f"lasts until {event['at_s'] + event['for_s']:g} s, after the traffic's end"
-            yield document.problem((*path, "for_s"), message, f"that is at {end_s:g} s")
+        else:
+            yield from _too_long(document, path, event, end_s)
         if event.get("do") == "flood":
             yield from _broken_steps(document, path, event, interval_s)
+
+
+def degradations_degrade(document: Document) -> Iterator[Problem]:
+    """A degradation says what gets worse, and gets there before it ends."""
+    for path, event in document.select("timeline", ANY):
+        if not isinstance(event, dict) or event.get("do") != "degrade":
+            continue
+        if event.get("loss_percent") is None and event.get("delay_ms") is None:
+            yield document.problem(path, "says neither loss_percent nor delay_ms")
+        over_s, for_s = event.get("over_s"), event.get("for_s")
+        if _is_number(over_s) and _is_number(for_s) and over_s > for_s:
+            message = f"{over_s:g} is more than for_s, {for_s:g}"
+            yield document.problem((*path, "over_s"), message, "it must get there before it ends")
 
 
 def metrics_known(document: Document) -> Iterator[Problem]:
@@ -91,7 +104,7 @@ def metrics_known(document: Document) -> Iterator[Problem]:
             yield document.problem(path, "is not a metric", did_you_mean(path[-1], METRICS))
 
 
-CHECKS = (network_exists, times_fit, metrics_known)
+CHECKS = (network_exists, times_fit, degradations_degrade, metrics_known)
 
 
 def _unknown_nodes(document: Document, topology: Topology) -> Iterator[Problem]:
@@ -100,6 +113,7 @@ def _unknown_nodes(document: Document, topology: Topology) -> Iterator[Problem]:
         ("switch", switches, ("switch",)),
         ("switch", switches, ("link", ANY)),
         ("host", canonical_names(topology.hosts), ("victim",)),
+        ("host", canonical_names(topology.hosts), ("host",)),
     ):
         for path, name in document.select("timeline", ANY, *pattern):
             if isinstance(name, str) and name != BUSIEST and name not in nodes:
@@ -118,6 +132,22 @@ def _unknown_links(document: Document, topology: Topology) -> Iterator[Problem]:
         yield document.problem(path, message, f"{ends[0]} is joined to {', '.join(neighbours)}")
 
 
+def _foreign_ends(document: Document, topology: Topology) -> Iterator[Problem]:
+    """The end that a fault is about belongs to its link."""
+    names = canonical_names(topology.switches)
+    for key in ("end", "from"):
+        for path, end in document.select("timeline", ANY, key):
+            link = document.get(*path[:-1], "link")
+            if link == BUSIEST:
+                message = f"nobody knows yet whether {end} is an end of the busiest link"
+                yield document.problem(path, message, "leave it out, or name the link")
+                continue
+            ends = [names.get(str(one)) for one in link] if isinstance(link, list) else [None]
+            if None not in ends and names.get(str(end)) not in ends:
+                message = f"{end} is not an end of this link"
+                yield document.problem(path, message, f"one of {', '.join(map(str, link))}")
+
+
 def _no_link_to_spare(document: Document, topology: Topology) -> Iterator[Problem]:
     """The busiest link is chosen among those whose loss disconnects nobody."""
     graph = nx.Graph((link.a, link.b) for link in topology.core_links)
@@ -127,6 +157,19 @@ def _no_link_to_spare(document: Document, topology: Topology) -> Iterator[Proble
         if link == BUSIEST:
             message = f"every link of {topology.name} disconnects somebody when it fails"
             yield document.problem(path, message, "name the two switches of one, or add a link")
+
+
+def _too_long(
+    document: Document, path: tuple[Any, ...], event: dict[Any, Any], end_s: float
+) -> Iterator[Problem]:
+    lasting_s = {key: event[key] for key in ("for_s", "over_s") if _is_number(event.get(key))}
+    times, down_s, up_s = (event.get(key) for key in ("times", "down_s", "up_s"))
+    if _is_number(times) and _is_number(down_s) and _is_number(up_s):
+        lasting_s["times"] = times * (down_s + up_s) - up_s
+    for key, last_s in lasting_s.items():
+        if event["at_s"] + last_s > end_s + 1e-9:
+            message = f"lasts until {event['at_s'] + last_s:g} s, after the traffic's end"
+            yield document.problem((*path, key), message, f"that is at {end_s:g} s")
 
 
 def _broken_steps(
@@ -141,5 +184,5 @@ def _broken_steps(
             yield document.problem((*path, key), message, "a flood is part of the traffic's steps")
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and math.isfinite(value)

@@ -9,18 +9,23 @@ from pathlib import Path
 
 import msgspec
 
+from results.fault_events import FaultKind
+from testbed.faults import Fault
 from testbed.probes import ProbePlan
-from topologies.model import DirectedLink
+from topologies.paths import Weight
 
 PLAN_FILE = "plan.json"
 
 
-class LinkDown(msgspec.Struct, frozen=True, tag="link-down"):
-    """Both ends of a link lose carrier; they get it back after `for_s`, if given."""
+class Breakdown(msgspec.Struct, frozen=True, tag="breakdown"):
+    """A fault of the network, that holds from `at_s` for `for_s`, or to the end."""
 
     at_s: float
-    link: DirectedLink
+    kind: FaultKind
+    fault: Fault
     for_s: float | None = None
+    over_s: float = 0.0
+    """How long it takes to reach its full extent; only a degradation comes gradually."""
 
 
 class ControlOutage(msgspec.Struct, frozen=True, tag="control-outage"):
@@ -40,15 +45,15 @@ class Flood(msgspec.Struct, frozen=True, tag="flood"):
     sources: tuple[str, ...]
 
 
-Action = LinkDown | ControlOutage | Flood
+Action = Breakdown | ControlOutage | Flood
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """`plan.json` of the run directory."""
 
     policy: str
-    weight: str
-    """Of the shortest paths: "delay" or "hops"."""
+    weight: Weight
+    """Of the shortest paths."""
     backend: str
     interval_s: float
     duration_s: float

@@ -17,32 +17,18 @@ import msgspec
 from generators.builtin_history import builtin_history
 from generators.history import History, load_history
 from generators.sampling import FloodRequest, sample_schedule
-from generators.schedule import FloatArray, Schedule
+from generators.schedule import Schedule
 from playbooks import schema
-from playbooks.busiest import (
-    busiest_host,
-    busiest_link,
-    busiest_switch,
-    mean_matrix,
-    pairs_across,
-    pairs_by_rate,
-)
+from playbooks.busiest import busiest_host, mean_matrix
 from playbooks.checks import BUSIEST
+from playbooks.choices import probe_plans, settled
 from playbooks.models import Models, Progress, prepare_models
-from playbooks.plan import (
-    Action,
-    ControlOutage,
-    Flood,
-    LinkDown,
-    Plan,
-    write_plan,
-)
+from playbooks.plan import Plan, write_plan
 from results.run_directory import Manifest, RunDirectory
 from testbed.capabilities import probe
 from testbed.links.probing import choose_backend
-from testbed.probes import ProbePlan
 from testbed.sandbox import Sandbox, probe_sandbox
-from topologies.model import Routing, Topology
+from topologies.model import Topology
 from topologies.paths import shortest_paths
 from twin.policies import resolve
 
@@ -151,7 +137,7 @@ def _make_run_dir(out: Path, name: str) -> RunDirectory:
             return RunDirectory(path)
 
 
-# --- the choices that a playbook leaves open ----------------------------------------------------
+# --- the traffic and the plan -------------------------------------------------------------------
 
 
 def _sample(playbook: schema.Playbook, topology: Topology, models: Models, seed: int) -> Schedule:
@@ -200,7 +186,9 @@ def _plan(
     mean_bps = mean_matrix(schedule)
     routing = shortest_paths(topology, playbook.routing.weight)
     actions = tuple(
-        _action(event, topology, routing, mean_bps, schedule) for event in playbook.timeline
+        action
+        for event in playbook.timeline
+        for action in settled(event, topology, routing, mean_bps, schedule)
     )
     return Plan(
         policy=policy,
@@ -210,51 +198,9 @@ def _plan(
         duration_s=schedule.duration_s,
         measure_from_s=playbook.measure.from_step * schedule.interval_s,
         actions=actions,
-        probes=_probes(playbook.probes, topology, routing, mean_bps, actions),
+        probes=probe_plans(playbook.probes, topology, routing, mean_bps, actions),
         forecaster=str(models.forecaster),
         imputer=f"{IMPUTER}={models.vae}",
-    )
-
-
-def _action(
-    event: schema.Event,
-    topology: Topology,
-    routing: Routing,
-    mean_bps: FloatArray,
-    schedule: Schedule,
-) -> Action:
-    if isinstance(event, schema.LinkDown):
-        link = busiest_link(topology, routing, mean_bps) if event.link == BUSIEST else event.link
-        return LinkDown(event.at_s, (link[0], link[1]), event.for_s)
-    if isinstance(event, schema.ControlOutage):
-        busiest = event.switch == BUSIEST
-        switch = busiest_switch(topology, mean_bps) if busiest else event.switch
-        return ControlOutage(event.at_s, switch, event.for_s)
-    sources = tuple(flood.source for flood in schedule.floods)
-    return Flood(event.at_s, event.for_s, schedule.floods[0].victim, sources)
-
-
-def _probes(
-    section: schema.ProbesSection,
-    topology: Topology,
-    routing: Routing,
-    mean_bps: FloatArray,
-    actions: tuple[Action, ...],
-) -> tuple[ProbePlan, ...]:
-    pairs = pairs_by_rate(topology, mean_bps)
-    failing = {
-        pair
-        for action in actions
-        if isinstance(action, LinkDown)
-        for pair in pairs_across(routing, action.link)
-    }
-    affected = [pair for pair in pairs if pair in failing][: section.outage.pairs]
-    return (
-        *(
-            ProbePlan(*pair, "latency", section.latency.spacing_ms)
-            for pair in pairs[: section.latency.pairs]
-        ),
-        *(ProbePlan(*pair, "outage", section.outage.spacing_ms) for pair in affected),
     )
 
 
@@ -280,6 +226,7 @@ def _write(
         interval_s=plan.interval_s,
         backend=plan.backend,
         versions=_versions(),
+        bounds=playbook.fidelity.bounds(),
     )
     run_dir.manifest.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     run_dir.playbook.write_text(schema.dump_playbook(playbook))

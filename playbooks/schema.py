@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from playbooks.checks import BUSIEST, CHECKS, canonical_names, located
 from playbooks.expectations import Bound
+from playbooks.fidelity import FidelitySection, only_tightened
 from topologies.catalogue import load_topology, with_core_shape
 from topologies.documents import read_document
 from topologies.model import Topology
@@ -109,13 +110,91 @@ class EventSection(Section):
     at_s: Number = Field(ge=0, description="give seconds after the start of the traffic")
 
 
+_LINK = Field(description="give busiest, or the two switches it joins: [s1, s2]")
+_FOR_S = Field(default=None, gt=0, description="give after how many seconds it comes back")
+
+
 class LinkDown(EventSection):
-    """Both ends of a link lose carrier."""
+    """Both ends of a link lose carrier, and both switches are told."""
 
     do: Literal["link-down"]
-    link: LinkChoice = Field(description="give busiest, or the two switches it joins: [s1, s2]")
+    link: LinkChoice = _LINK
+    for_s: Number | None = _FOR_S
+
+
+class EndDown(EventSection):
+    """One end of a link loses carrier. Only its switch is told, but no frame passes either way."""
+
+    do: Literal["end-down"]
+    link: LinkChoice = _LINK
+    end: Text | None = Field(
+        default=None, description="give the end that loses carrier; without it, the link's first"
+    )
+    for_s: Number | None = _FOR_S
+
+
+class Silent(EventSection):
+    """Frames vanish on a link. Carrier stays, so nothing tells the switches."""
+
+    do: Literal["silent"]
+    link: LinkChoice = _LINK
+    sender: Text | None = Field(
+        default=None,
+        alias="from",
+        description="give the end whose frames vanish; without it, those of both do",
+    )
+    for_s: Number | None = _FOR_S
+
+
+class Degrade(EventSection):
+    """A link loses more, or delays longer, in both directions: gradually, until it ends at once."""
+
+    do: Literal["degrade"]
+    link: LinkChoice = _LINK
+    loss_percent: Number | None = Field(
+        default=None, gt=0, le=100, description="give which share of frames it loses in the end"
+    )
+    delay_ms: Number | None = Field(
+        default=None, gt=0, description="give the delay that it has in the end"
+    )
+    over_s: Number = Field(
+        default=0.0, ge=0, description="give how many seconds it takes to get so bad"
+    )
     for_s: Number | None = Field(
-        default=None, gt=0, description="give after how many seconds it comes back"
+        default=None, gt=0, description="give after how many seconds, from at_s on, it is mended"
+    )
+
+
+class Flap(EventSection):
+    """A link goes down and comes back again and again: carrier is lost at both ends."""
+
+    do: Literal["flap"]
+    link: LinkChoice = _LINK
+    down_s: Number = Field(ge=0.1, description="give how many seconds it is down each time")
+    up_s: Number = Field(ge=0.1, description="give how many seconds it is up in between")
+    times: Count = Field(ge=1, description="give how many times it goes down")
+
+
+class SwitchCrash(EventSection):
+    """A switch is gone: its ports, flows and groups are lost, its neighbours lose carrier.
+
+    It comes back empty, with the same datapath id and port numbers.
+    """
+
+    do: Literal["switch-crash"]
+    switch: Text = Field(description="give busiest, or a switch")
+    for_s: Number | None = Field(
+        default=None, gt=0, description="give after how many seconds it starts again"
+    )
+
+
+class HostCrash(EventSection):
+    """A host is gone: its processes are killed, its link loses carrier. It comes back empty."""
+
+    do: Literal["host-crash"]
+    host: Text = Field(description="give busiest, or a host")
+    for_s: Number | None = Field(
+        default=None, gt=0, description="give after how many seconds it starts again"
     )
 
 
@@ -139,7 +218,10 @@ class Flood(EventSection):
     )
 
 
-Event = Annotated[LinkDown | ControlOutage | Flood, Field(discriminator="do")]
+LinkFault = LinkDown | EndDown | Silent | Degrade | Flap
+Event = Annotated[
+    LinkFault | SwitchCrash | HostCrash | ControlOutage | Flood, Field(discriminator="do")
+]
 
 
 class Playbook(Section):
@@ -154,6 +236,7 @@ class Playbook(Section):
     traffic: TrafficSection
     measure: MeasureSection = MeasureSection()
     probes: ProbesSection = ProbesSection()
+    fidelity: FidelitySection = FidelitySection()
     timeline: list[Event] = Field(default=[], description="list what happens during the run")
     expect: dict[str, Bound] = Field(
         default={}, description="give min or max of metrics, e.g. error_rate_percent: {max: 5}"
@@ -180,7 +263,7 @@ def load_playbook(path: Path) -> Playbook:
     Raises:
         DocumentError: with every problem of the file.
     """
-    playbook = validate(read_document(path), Playbook, CHECKS)
+    playbook = validate(read_document(path), Playbook, (*CHECKS, only_tightened))
     use = located(playbook.topology.use, path.parent)
     section = playbook.topology.model_copy(update={"use": use})
     topology = load_topology(use)
@@ -195,7 +278,7 @@ def builtin_playbook(name: str) -> Path:
 
 def dump_playbook(playbook: Playbook) -> str:
     """Return YAML with every default filled in, which `load_playbook` reads again."""
-    plain = playbook.model_dump(mode="json", exclude_none=True)
+    plain = playbook.model_dump(mode="json", exclude_none=True, by_alias=True)
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
@@ -206,12 +289,13 @@ def json_schema() -> dict[str, object]:
 
 def _with_names(event: Event, topology: Topology) -> Event:
     """`event` with labels replaced by names."""
-    if isinstance(event, Flood):
-        hosts = canonical_names(topology.hosts)
-        return event.model_copy(update={"victim": hosts.get(event.victim, BUSIEST)})
-    switches = canonical_names(topology.switches)
-    if isinstance(event, ControlOutage):
-        return event.model_copy(update={"switch": switches.get(event.switch, BUSIEST)})
-    if event.link == BUSIEST:
-        return event
-    return event.model_copy(update={"link": tuple(switches[end] for end in event.link)})
+    switches, hosts = canonical_names(topology.switches), canonical_names(topology.hosts)
+    known = {"victim": hosts, "host": hosts} | dict.fromkeys(("switch", "end", "sender"), switches)
+    named: dict[str, object] = {
+        key: known[key].get(value, BUSIEST)
+        for key, value in event
+        if key in known and value is not None
+    }
+    if isinstance(event, LinkFault) and event.link != BUSIEST:
+        named["link"] = tuple(switches[end] for end in event.link)
+    return event.model_copy(update=named)

@@ -27,20 +27,26 @@ from generators.replay_plan import plan as plan_clients
 from generators.schedule import Schedule
 from playbooks.plan import Plan, read_plan
 from playbooks.processes import Processes
-from playbooks.timeline import Instant, Mark, SetCarrier, SetControlChannel, Step, instants
+from playbooks.stage import Stage
+from playbooks.timeline import instants
 from results.run_directory import Event, RunDirectory
 from testbed import openvswitch, sandbox
 from testbed.fidelity import FidelityMonitor
+from testbed.idle_check import check_links, check_paths
 from testbed.links.backend import LinkBackend, LinkError
 from testbed.links.probing import open_backend
 from testbed.network import Network
 from testbed.probes import Probes, ProbesError
+from testbed.records import FidelitySample, IdleCheck, LinksSample
 from topologies.model import Topology
+from topologies.paths import shortest_paths
 
 _READY_TIMEOUT_S = 20.0
 _TAIL_S = 5.0
 """The most that the last clients and servers may take to end after the workload."""
 _SAMPLE_S = 1.0
+_SAMPLE_ROOM_S = 0.1
+"""Nothing is sampled so shortly before something is due, which would come late."""
 
 
 class LabError(Exception):
@@ -62,7 +68,6 @@ class Supervisor:
         self._events = events
         self._processes = Processes(run_dir.logs)
         self._selector = selectors.DefaultSelector()
-        self._fidelity: BinaryIO = run_dir.fidelity.open("ab", buffering=0)
         self._monitor: FidelityMonitor | None = None
         self._sample_at_s = 0.0
 
@@ -79,6 +84,7 @@ class Supervisor:
         with self._processes:
             network = self._start()
             self.record("lab-ready", {"switches": len(self._topology.switches)})
+            self._check_idle(network)
             self._measure(network)
             self.record("lab-stopping")
         self.record("lab-stopped")
@@ -95,7 +101,7 @@ class Supervisor:
     # --- start ------------------------------------------------------------------------------
 
     def _start(self) -> Network:
-        """Everything up, all routes confirmed, one packet seen end to end."""
+        """Everything up, all routes confirmed."""
         plan, here = self._plan, str(self._run_dir.path)
         self._processes.start(
             "controller", "controller", "--run-dir", here, "--weight", plan.weight
@@ -116,9 +122,8 @@ class Supervisor:
         for pidfd in self._processes.pidfds():
             self._selector.register(pidfd, selectors.EVENT_READ, "process")
         network = Network(self._topology, links)
-        self._monitor = FidelityMonitor(links, switches.ovs_vswitchd.pid)
+        self._monitor = FidelityMonitor(self._topology, links, switches.ovs_vswitchd.pid)
         self._await_routes()
-        self._await_packet(network)
         return network
 
     def _await_routes(self) -> None:
@@ -142,12 +147,19 @@ class Supervisor:
                 raise LabError(f"{path.name} has not appeared: see {self._run_dir.logs}")
             self._pause(time.monotonic() + 0.01)
 
-    def _await_packet(self, network: Network) -> None:
-        source, target = self._topology.od_pairs[0][0], self._topology.od_pairs[-1][0]
-        address = network.addressing.ipv4[target]
-        ping = network.hosts.run(source, ["ping", "-c", "1", "-W", "2", address])
-        if ping.returncode != 0:
-            raise LabError(f"no packet came through from {source} to {target} ({address})")
+    def _check_idle(self, network: Network) -> None:
+        """Every link and every route, before there is any load.
+
+        Raises:
+            LabError: nothing comes through somewhere; which, says the verdict.
+        """
+        lab = (self._topology, network.addressing, network.hosts)
+        routing = shortest_paths(self._topology, self._plan.weight)
+        checked: list[IdleCheck] = [*check_links(*lab), *check_paths(*lab, routing)]
+        _append(self._run_dir.idle, *checked)
+        self._pause(time.monotonic() + 0.001)  # a process that has died is the better reason
+        if not all(one.arrived for one in checked):
+            raise LabError("the network is not whole: the workload was not started")
 
     # --- measure ----------------------------------------------------------------------------
 
@@ -165,9 +177,12 @@ class Supervisor:
         replay.start(start_s)
         self._pause(start_s)
         self.record("traffic-start", {"duration_s": plan.duration_s}, start_s)
+        stage = Stage(network, replay, probes)
         for instant in instants(plan.actions, plan.measure_from_s, plan.duration_s):
-            self._pause(start_s + instant.at_s)
-            self._perform(network, instant, start_s)
+            stated_s = start_s + instant.at_s
+            self._pause(stated_s - stage.lead_s(instant))
+            for event, detail, done_s in stage.perform(instant, stated_s):
+                self.record(event, {**detail, "stated_s": stated_s}, done_s)
         problems = probes.stop()
         replay.wait(_TAIL_S)
         self.record("traffic-end")
@@ -179,23 +194,6 @@ class Supervisor:
         interval_s = self._plan.interval_s
         return (earliest_s // interval_s + 1) * interval_s
 
-    def _perform(self, network: Network, instant: Instant, start_s: float) -> None:
-        stated_s = start_s + instant.at_s
-        done_s = self._carry_out(network, instant.step, stated_s)
-        detail = {**instant.step.detail, "stated_s": stated_s}
-        self.record(instant.step.event, detail, done_s)
-
-    def _carry_out(self, network: Network, step: Step, stated_s: float) -> float:
-        """Do it; when it was in force."""
-        match step:
-            case SetCarrier(link=link, up=up):
-                return network.set_carrier(self._topology.link_between[link], up)
-            case SetControlChannel(switch=switch, connected=connected):
-                network.set_control_channel(switch, connected)
-                return time.monotonic()
-            case Mark():
-                return stated_s
-
     # --- wait -------------------------------------------------------------------------------
 
     def _pause(self, until_s: float) -> None:
@@ -206,7 +204,8 @@ class Supervisor:
             Stopped: standard input has ended.
         """
         while (left_s := until_s - time.monotonic()) > 0:
-            sample_in_s = self._sample_at_s - time.monotonic() if self._monitor else left_s
+            has_room = self._monitor is not None and left_s > _SAMPLE_ROOM_S
+            sample_in_s = self._sample_at_s - time.monotonic() if has_room else left_s
             ready = self._selector.select(max(min(left_s, sample_in_s), 0.0))
             for key, _ in ready:
                 if key.data == "stdin" and not os.read(key.fd, 4096):
@@ -216,12 +215,15 @@ class Supervisor:
                     raise LabError(self._processes.obituary(name))
             if any(key.data == "northbound" for key, _ in ready):
                 return
-            self._sample()
+            if until_s - time.monotonic() > _SAMPLE_ROOM_S:
+                self._sample()
 
     def _sample(self) -> None:
-        if self._monitor is not None and time.monotonic() >= self._sample_at_s:
-            self._fidelity.write(msgspec.json.encode(self._monitor.sample()) + b"\n")
-            self._sample_at_s = time.monotonic() + _SAMPLE_S
+        if self._monitor is None or time.monotonic() < self._sample_at_s:
+            return
+        self._sample_at_s = time.monotonic() + _SAMPLE_S
+        _append(self._run_dir.fidelity, self._monitor.sample())
+        _append(self._run_dir.links, self._monitor.sample_links())
 
     @contextmanager
     def _watching(self, fd: int, what: str) -> Iterator[None]:
@@ -230,6 +232,11 @@ class Supervisor:
             yield
         finally:
             self._selector.unregister(fd)
+
+
+def _append(path: Path, *records: FidelitySample | LinksSample | IdleCheck) -> None:
+    with path.open("ab") as lines:
+        lines.write(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
 
 
 def main() -> NoReturn:

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from playbooks.plan import Action, ControlOutage, Flood, LinkDown
-from topologies.model import DirectedLink
+from playbooks.plan import Action, Breakdown, ControlOutage, Flood
+from results.fault_events import BEGINS, ENDS
+from testbed.faults import (
+    Degraded,
+    EndDown,
+    Fault,
+    HostCrash,
+    LinkDown,
+    Silent,
+    SwitchCrash,
+    ramp,
+)
 
 
 @dataclass(frozen=True)
-class SetCarrier:
-    """Both ends of a link lose or get carrier."""
+class SetFault:
+    """A fault begins, gets worse, or ends."""
 
-    link: DirectedLink
-    up: bool
-
-    @property
-    def event(self) -> str:
-        """Its name in events.jsonl."""
-        return "link-up" if self.up else "link-down"
-
-    @property
-    def detail(self) -> dict[str, Any]:
-        """Its details in events.jsonl."""
-        return {"link": list(self.link)}
+    number: int
+    """Which of the plan's actions it belongs to."""
+    fault: Fault | None
+    """What holds from now on; None: it is over."""
+    event: str | None
+    """Its name in events.jsonl; the steps of a ramp are not told."""
+    detail: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,37 +60,74 @@ class Mark:
     detail: dict[str, Any]
 
 
-Step = SetCarrier | SetControlChannel | Mark
+Step = SetFault | SetControlChannel | Mark
 
 
 @dataclass(frozen=True)
 class Instant:
-    """A step and when it is due, in seconds after the start of the traffic."""
+    """What is due at once, and when, in seconds after the start of the traffic."""
 
     at_s: float
-    step: Step
+    steps: tuple[Step, ...]
 
 
 def instants(actions: Sequence[Action], measure_from_s: float, duration_s: float) -> list[Instant]:
     """Everything that is to happen, ordered by time."""
-    window = [
-        Instant(measure_from_s, Mark("measure-start", {})),
-        Instant(duration_s, Mark("measure-end", {})),
+    timed: list[tuple[float, Step]] = [
+        (measure_from_s, Mark("measure-start", {})),
+        (duration_s, Mark("measure-end", {})),
     ]
-    steps = [instant for action in actions for instant in _expand(action)]
-    return sorted([*window, *steps], key=lambda instant: instant.at_s)
+    for number, action in enumerate(actions):
+        timed += _expand(number, action)
+
+    def microseconds(one: tuple[float, Step]) -> int:
+        return round(one[0] * 1e6)  # 4.2 + 0.1 and 4.3 are one instant
+
+    in_order = groupby(sorted(timed, key=microseconds), key=microseconds)
+    return [Instant(us / 1e6, tuple(step for _, step in due)) for us, due in in_order]
 
 
-def _expand(action: Action) -> Iterator[Instant]:
+def _expand(number: int, action: Action) -> Iterator[tuple[float, Step]]:
+    at_s = action.at_s
     match action:
-        case LinkDown(at_s=at_s, link=link, for_s=for_s):
-            yield Instant(at_s, SetCarrier(link, up=False))
-            if for_s is not None:
-                yield Instant(at_s + for_s, SetCarrier(link, up=True))
-        case ControlOutage(at_s=at_s, switch=switch, for_s=for_s):
-            yield Instant(at_s, SetControlChannel(switch, connected=False))
-            yield Instant(at_s + for_s, SetControlChannel(switch, connected=True))
-        case Flood(at_s=at_s, for_s=for_s, victim=victim, sources=sources):
+        case Breakdown():
+            yield from _faults(number, action)
+        case ControlOutage(switch=switch, for_s=for_s):
+            yield at_s, SetControlChannel(switch, connected=False)
+            yield at_s + for_s, SetControlChannel(switch, connected=True)
+        case Flood(for_s=for_s, victim=victim, sources=sources):
             detail = {"victim": victim, "sources": list(sources)}
-            yield Instant(at_s, Mark("flood-start", detail))
-            yield Instant(at_s + for_s, Mark("flood-end", detail))
+            yield at_s, Mark("flood-start", detail)
+            yield at_s + for_s, Mark("flood-end", detail)
+
+
+def _faults(number: int, action: Breakdown) -> Iterator[tuple[float, Step]]:
+    detail = _detail(action.fault)
+    levels: Sequence[tuple[float, Fault]] = [(0.0, action.fault)]
+    if isinstance(action.fault, Degraded):
+        levels = list(ramp(action.fault, action.over_s))
+        detail["over_s"] = action.over_s
+    for after_s, fault in levels:
+        event = BEGINS[action.kind] if after_s == 0.0 else None
+        yield action.at_s + after_s, SetFault(number, fault, event, detail)
+    if action.for_s is not None:
+        yield action.at_s + action.for_s, SetFault(number, None, ENDS[action.kind], detail)
+
+
+def _detail(fault: Fault) -> dict[str, Any]:
+    """Its details in events.jsonl, as results/fault_events.py reads them."""
+    match fault:
+        case LinkDown(link=link):
+            return {"link": list(link)}
+        case EndDown(link=link, end=end):
+            return {"link": list(link), "end": end}
+        case Silent(directions=directions):
+            one_way = {"from": directions[0][0]} if len(directions) == 1 else {}
+            return {"link": list(directions[0])} | one_way
+        case Degraded(link=link, loss_percent=loss_percent, delay_ms=delay_ms):
+            values = {"loss_percent": loss_percent, "delay_ms": delay_ms}
+            return {"link": list(link)} | {k: v for k, v in values.items() if v is not None}
+        case SwitchCrash(switch=switch):
+            return {"switch": switch}
+        case HostCrash(host=host):
+            return {"host": host}

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from results.fault_events import FAULT_KINDS
+from results.fidelity_details import fidelity_document
 from results.metrics import delivery, lab, latency, load, outage, prediction, replay, security
 from results.metrics import utilisation as bandwidth
 from results.recording import Recording, load_recording
@@ -62,14 +64,17 @@ def summarise(recording: Recording) -> Summary:
         )
         details["events"] = _events(recording, recording.window)
         details["measured_s"] = recording.window.duration_s
+    details["fidelity"] = fidelity_document(recording, verdict)
     details["lab_s"] = lab.lab_times_s(recording.events)
     return Summary(
         run=manifest.run,
         playbook=manifest.playbook,
         policy=manifest.policy,
         seed=manifest.seed,
-        valid=verdict.valid,
+        verdict=verdict.level,
+        valid=verdict.level != "invalid",
         reasons=verdict.reasons,
+        warnings=verdict.warnings,
         metrics=plain({name: value for name, value in metrics.items() if value is not None}),
         details=plain(details),
     )
@@ -126,7 +131,7 @@ def _links(recording: Recording, window: Window) -> dict[str, Any]:
     details: dict[str, Any] = {}
     if te is not None:
         details["te_ratio_over_time"] = te.ratios
-        faults = failures(recording.events, window)
+        faults = failures(recording.events, recording.topology, window)
         settled = [Window(fault.at_s + SETTLING_S, fault.until_s) for fault in faults]
         details["te_ratio_after_failure"] = _mean_p95(
             [r for one in settled for r in te.within(one)]
@@ -138,10 +143,10 @@ def _links(recording: Recording, window: Window) -> dict[str, Any]:
             {
                 "start_s": span.start_s - window.start_s,
                 "end_s": span.end_s - window.start_s,
-                "down": sorted(down),
+                "down": sorted(down & set(topology.core_directions)),
                 "links": _link_documents(topology, loads.within(span)),
             }
-            for span, down in surviving_spans(recording.events, window)
+            for span, down in surviving_spans(recording.events, topology, window)
             if len(loads.within(span))
         ]
     return {
@@ -160,7 +165,7 @@ def _link_documents(topology: Topology, utilisation: FloatArray) -> list[dict[st
 
 
 def _recovery(recording: Recording, window: Window) -> dict[str, Any]:
-    faults = failures(recording.events, window)
+    faults = failures(recording.events, recording.topology, window)
     found = outage.outages(recording.probes, recording.telemetry, faults)
     parts = outage.outage_parts_ms(found)
     reroutes = (outage.first_reroute_ms(recording.telemetry, fault) for fault in faults)
@@ -171,6 +176,11 @@ def _recovery(recording: Recording, window: Window) -> dict[str, Any]:
         "outage_ms": outage.outage_ms(found),
         "details": {
             "recovery_ms": parts,
+            "outage_ms_by_kind": {
+                kind: outage.outage_ms([one for one in found if one.failure.kind == kind])
+                for kind in FAULT_KINDS
+                if any(one.failure.kind == kind for one in found)
+            },
             "outages": [
                 {**outage.outage_document(one), "at_s": one.failure.at_s - window.start_s}
                 for one in found

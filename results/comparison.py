@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from results.summary import Summary
+from results.validity import Level, worst
 
 CONFIDENCE = 0.95
 
@@ -93,8 +94,8 @@ class Row:
     paper: PaperFigure | None
     before: Estimate | None
     after: Estimate | None
-    valid: bool
-    """All runs of the scenario are."""
+    verdict: Level
+    """The worst of all runs of the scenario."""
 
     @property
     def change_percent(self) -> float | None:
@@ -124,12 +125,21 @@ class Comparison:
     after: str
     rows: tuple[Row, ...]
     reasons: tuple[str, ...]
-    """Why a run is not valid, or the sides are not alike."""
+    """Why a run is invalid, or the sides are not alike."""
+    warnings: tuple[str, ...]
+    """Why a run is degraded."""
 
     @property
     def valid(self) -> bool:
         """Nothing speaks against it."""
         return not self.reasons
+
+    @property
+    def verdict(self) -> Level:
+        """Of the comparison as a whole."""
+        if self.reasons:
+            return "invalid"
+        return "degraded" if self.warnings else "valid"
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -141,8 +151,10 @@ class Comparison:
         return {
             "before": self.before,
             "after": self.after,
+            "verdict": self.verdict,
             "valid": self.valid,
             "reasons": list(self.reasons),
+            "warnings": list(self.warnings),
             "rows": [_row_document(row) for row in self.rows],
         }
 
@@ -167,12 +179,11 @@ def compare(before: Sequence[Summary], after: Sequence[Summary]) -> Comparison:
         after=_policies(after),
         rows=tuple(row for playbook in common for row in _rows(playbook, before, after)),
         reasons=(
-            *(
-                f"{summary.run}: {reason}"
-                for summary in (*before, *after)
-                for reason in summary.reasons
-            ),
+            *(f"{run.run}: {reason}" for run in (*before, *after) for reason in run.reasons),
             *(unlike for playbook in common for unlike in _unlike(playbook, before, after)),
+        ),
+        warnings=tuple(
+            f"{run.run}: {warning}" for run in (*before, *after) for warning in run.warnings
         ),
     )
 
@@ -197,12 +208,12 @@ def metric_value(metrics: Mapping[str, Any], metric: str) -> float | None:
 
 def _rows(playbook: str, before: Sequence[Summary], after: Sequence[Summary]) -> Iterable[Row]:
     sides = [[s for s in side if s.playbook == playbook] for side in (before, after)]
-    valid = all(summary.valid for side in sides for summary in side)
+    verdict = worst(summary.verdict for side in sides for summary in side)
     for figure in FIGURES:
         ours = [_estimate_of(side, figure) for side in sides]
         if any(ours):
             paper = PAPER.get((playbook, figure.metric)) or PAPER.get(("", figure.metric))
-            yield Row(playbook, figure, paper, ours[0], ours[1], valid)
+            yield Row(playbook, figure, paper, ours[0], ours[1], verdict)
 
 
 def _estimate_of(summaries: Iterable[Summary], figure: Figure) -> Estimate | None:
@@ -231,5 +242,6 @@ def _row_document(row: Row) -> dict[str, Any]:
         "after": asdict(row.after) if row.after else None,
         "change_percent": row.change_percent,
         "better": row.better,
-        "valid": row.valid,
+        "verdict": row.verdict,
+        "valid": row.verdict != "invalid",
     }

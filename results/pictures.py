@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from results.analysis import STEP_S
 from results.charts import Bar, Marker, Series, bar_chart, line_chart
+from results.fault_events import BEGINS, ENDS, KIND_OF
 from results.summary import ReportedRun, Summary
 from results.tables import value_text
 from topologies.drawing import svg
@@ -138,8 +139,12 @@ def _markers(run: ReportedRun) -> list[Marker]:
         t_s, detail, later = event["t_s"], event["detail"], events[index:]
         match event["event"]:
             case "link-down" | "link-up" as name:
-                a, b = (named[switch] for switch in detail["link"])
-                markers.append(Marker(t_s, f"{a} – {b} {name.removeprefix('link-')}"))
+                label = f"{_subject(detail, named)} {name.removeprefix('link-')}"
+                markers.append(Marker(t_s, label))
+            case name if name in KIND_OF and name == BEGINS[KIND_OF[name]]:
+                kind = KIND_OF[name]
+                label = f"{kind}: {_subject(detail, named)}"
+                markers.append(Marker(t_s, label, _end_s(later, ENDS[kind], detail)))
             case "control-outage-start":
                 label = f"no counters from {named[detail['switch']]}"
                 markers.append(Marker(t_s, label, _end_s(later, "control-outage-end", detail)))
@@ -147,6 +152,17 @@ def _markers(run: ReportedRun) -> list[Marker]:
                 label = f"flood on {named[detail['victim']]}"
                 markers.append(Marker(t_s, label, _end_s(later, "flood-end", detail)))
     return markers
+
+
+def _subject(detail: Mapping[str, Any], named: Mapping[str, str]) -> str:
+    """What a fault is about, for people."""
+    if "from" in detail:
+        a, b = detail["link"]
+        receiver = b if detail["from"] == a else a
+        return f"{named[detail['from']]} → {named[receiver]}"
+    if "link" in detail:
+        return " – ".join(named[switch] for switch in detail["link"])
+    return named[detail["switch"] if "switch" in detail else detail["host"]]
 
 
 def _end_s(later: Iterable[Mapping[str, Any]], name: str, detail: Mapping[str, Any]) -> float:
@@ -182,8 +198,10 @@ def _loads(span: Mapping[str, Any]) -> dict[DirectedLink, float]:
 
 def _span_caption(span: Mapping[str, Any], named: Mapping[str, str]) -> str:
     time = f"{span['start_s']:.0f} to {span['end_s']:.0f} s"
-    down = [f"{named[a]} – {named[b]}" for a, b in span["down"] if a < b]
-    return f"{time}, {', '.join(down)} down" if down else time
+    dead = {(a, b) for a, b in span["down"]}
+    down = [f"{named[a]} – {named[b]}" for a, b in sorted(dead) if a < b and (b, a) in dead]
+    silent = [f"{named[a]} → {named[b]}" for a, b in sorted(dead) if (b, a) not in dead]
+    return ", ".join([time, *([f"{', '.join(down + silent)} down"] if down or silent else [])])
 
 
 def busiest(run: ReportedRun, most: int = 8) -> list[Mapping[str, Any]]:
@@ -212,7 +230,7 @@ def _outage_bar(outage: Mapping[str, Any], named: Mapping[str, str]) -> Bar:
     steps = (("detected_ms", "detected"), ("applied_ms", "applied"))
     length = value_text(outage["outage_ms"], "ms")
     return Bar(
-        label=" ↔ ".join(named[host] for host in outage["pair"]),
+        label=f"{' ↔ '.join(named[host] for host in outage['pair'])} ({outage['kind']})",
         start=end - outage["outage_ms"],
         end=end,
         open_ended=not outage["recovered"],

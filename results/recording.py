@@ -14,7 +14,7 @@ from generators.records import Received, Segment, TrafficRecord
 from generators.schedule import Schedule, ScheduleFileError
 from results.run_directory import Event, Manifest, RunDirectory, read_lines
 from results.timeline import Window, measured_window
-from testbed.records import FidelitySample, ProbeStream
+from testbed.records import FidelitySample, IdleCheck, LinksSample, ProbeStream
 from topologies.model import Topology
 from twin.records import TwinRecord
 
@@ -39,6 +39,8 @@ class Recording:
     received: tuple[Received, ...]
     probes: tuple[ProbeStream, ...]
     fidelity: tuple[FidelitySample, ...]
+    links: tuple[LinksSample, ...]
+    idle: tuple[IdleCheck, ...]
     window: Window | None
     """The measured window; up to the last packets received where the run ended early."""
     notes: tuple[str, ...]
@@ -72,6 +74,8 @@ def load_recording(directory: RunDirectory) -> Recording:
     traffic: tuple[TrafficRecord, ...] = _lines(directory.traffic, TrafficRecord, notes)
     probes: tuple[ProbeStream, ...] = _lines(directory.probes, ProbeStream, notes)
     fidelity: tuple[FidelitySample, ...] = _lines(directory.fidelity, FidelitySample, notes)
+    links: tuple[LinksSample, ...] = _lines(directory.links, LinksSample, notes)
+    idle: tuple[IdleCheck, ...] = _lines(directory.idle, IdleCheck, notes)
     received = tuple(record for record in traffic if isinstance(record, Received))
     return Recording(
         manifest=manifest,
@@ -84,6 +88,8 @@ def load_recording(directory: RunDirectory) -> Recording:
         received=received,
         probes=probes,
         fidelity=fidelity,
+        links=links,
+        idle=idle,
         window=measured_window(events, _last_s(received, events, telemetry)),
         notes=tuple(notes),
     )

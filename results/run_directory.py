@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from results.bounds import Bounds
 from topologies.model import Topology
 
 T = TypeVar("T")
@@ -33,6 +34,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     interval_s: float
     backend: str
     versions: Mapping[str, str]
+    bounds: Bounds = Bounds()
+    """How far its fidelity may be off."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +46,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     - traffic-start: step 0 of the schedule begins
     - lab-starting, lab-ready, measure-start, measure-end, traffic-end, lab-stopping,
       lab-stopped, interrupted
-    - link-down, link-up: `{"link": [a, b]}`, at the instant of the fault
+    - link-down, link-up, flap-down, flap-up: `{"link": [a, b]}`, at the instant of the fault, as
+      all that follow
+    - end-down, end-up: `{"link": [a, b], "end": a}`
+    - silent-start, silent-end: `{"link": [a, b]}`, and `"from": a` if only what a sends is lost
+    - degrade-start, degrade-end: `{"link": [a, b], "over_s": s}` and `loss_percent`, `delay_ms`
+    - switch-crash, switch-restart: `{"switch": name}`; host-crash, host-restart: `{"host": name}`
     - control-outage-start, control-outage-end: `{"switch": name}`
     - flood-start, flood-end: `{"victim": host, "sources": [host, ...]}`
     - problem (something that makes the run invalid): `{"reason": text}`
@@ -109,6 +117,16 @@ class RunDirectory:
     def fidelity(self) -> Path:
         """How well the machine carried the lab."""
         return self.path / "fidelity.jsonl"
+
+    @property
+    def links(self) -> Path:
+        """What the links did."""
+        return self.path / "links.jsonl"
+
+    @property
+    def idle(self) -> Path:
+        """The check of every link and path before the workload."""
+        return self.path / "idle.jsonl"
 
     @property
     def summary(self) -> Path:

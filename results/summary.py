@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from results.run_directory import Manifest, RunDirectory
+from results.validity import Level
 from topologies.model import Topology
 
 
@@ -21,9 +22,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     playbook: str
     policy: str
     seed: int
+    verdict: Level
     valid: bool
+    """Whether it is a result: valid or degraded."""
     reasons: tuple[str, ...]
-    """Why it is not valid."""
+    """Why it is invalid."""
+    warnings: tuple[str, ...]
+    """Why it is degraded."""
     metrics: dict[str, Any]
     """The headline figures, named as in docs and playbooks."""
     details: dict[str, Any]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from results.comparison import FIGURES, Comparison, Estimate, Row, metric_value
 from results.summary import Summary
+from results.validity import worst
 
 _LONG_MS = 10e3
 """Times from here on are given in seconds."""
 
+_VERDICTS = {"valid": "valid", "degraded": "[yellow]DEGRADED[/]", "invalid": "[red]INVALID[/]"}
 _COLOURS = {True: "green", False: "red", None: "default"}
 
 
@@ -32,8 +36,8 @@ def comparison_table(comparison: Comparison) -> Table:
         table.add_column(heading, justify="right")
     for scenario in comparison.scenarios:
         rows = [row for row in comparison.rows if row.scenario == scenario]
-        verdict = "valid" if all(row.valid for row in rows) else "[red]NOT VALID[/]"
-        table.add_row(f"[bold]{scenario}[/] ({verdict})")
+        verdict = worst(row.verdict for row in rows)
+        table.add_row(f"[bold]{scenario}[/] ({_VERDICTS[verdict]})")
         for row in rows:
             table.add_row(
                 f"  {row.figure.label}",
@@ -48,9 +52,9 @@ def comparison_table(comparison: Comparison) -> Table:
 
 def figures_table(summary: Summary) -> Table:
     """Return the figures of one run for a terminal."""
-    reasons = "\n".join(f"not valid: {reason}" for reason in summary.reasons) or None
-    title = f"{summary.playbook} under {summary.policy}"
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, caption=reasons, caption_justify="left")
+    caption = "\n".join(_complaints(summary.reasons, summary.warnings)) or None
+    title = f"{summary.playbook} under {summary.policy} ({_VERDICTS[summary.verdict]})"
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
     table.add_column(title, no_wrap=True)
     table.add_column("", justify="right")
     for figure in FIGURES:
@@ -100,7 +104,14 @@ def change_text(row: Row) -> str:
 
 def _caption(comparison: Comparison) -> str | None:
     runs = max((e.runs for row in comparison.rows for e in (row.before, row.after) if e), default=1)
-    lines = [f"not valid: {reason}" for reason in comparison.reasons]
+    lines = _complaints(comparison.reasons, comparison.warnings)
     if runs > 1:
         lines.append(f"means of up to {runs} runs with 95 % confidence intervals")
     return "\n".join(lines) or None
+
+
+def _complaints(reasons: Iterable[str], warnings: Iterable[str]) -> list[str]:
+    return [
+        *(f"invalid: {escape(reason)}" for reason in reasons),
+        *(f"degraded: {escape(warning)}" for warning in warnings),
+    ]

@@ -1,8 +1,9 @@
-"""When what happened: the measured window, the failures, the floods, from a run's events."""
+"""When what happened: the measured window, the faults, the floods, from a run's events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,21 +11,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from results.fault_events import (
+    BEGINS,
+    KIND_OF,
+    FaultKind,
+    dead_directions,
+    hit_directions,
+)
 from results.run_directory import Event
-from topologies.model import DirectedLink
+from topologies.model import DirectedLink, Topology
 
 FloatArray = npt.NDArray[np.float64]
 
-TIMELINE_EVENTS = frozenset(
-    {
-        "link-down",
-        "link-up",
-        "control-outage-start",
-        "control-outage-end",
-        "flood-start",
-        "flood-end",
-    }
-)
+TIMELINE_EVENTS = frozenset(KIND_OF) | {
+    "control-outage-start",
+    "control-outage-end",
+    "flood-start",
+    "flood-end",
+}
 """What a playbook does to the network while it is measured."""
 
 
@@ -66,9 +70,13 @@ class Window:
 
 @dataclass(frozen=True)
 class Failure:
-    """A link that failed, and the time until the timeline did anything else."""
+    """A fault of the network, and the time until the timeline did anything else."""
 
-    link: DirectedLink
+    kind: FaultKind
+    subject: Mapping[str, Any]
+    """What it is about, e.g. `{"link": [a, b]}`."""
+    directions: frozenset[DirectedLink]
+    """Those that it hits, access links too."""
     at_s: float
     until_s: float
 
@@ -99,25 +107,28 @@ def traffic_start_s(events: Iterable[Event]) -> float | None:
     return next((event.t_s for event in events if event.event == "traffic-start"), None)
 
 
-def failures(events: Sequence[Event], window: Window) -> tuple[Failure, ...]:
-    """Return the links that went down in `window`, each with the time of undisturbed recovery."""
+def failures(events: Sequence[Event], topology: Topology, window: Window) -> tuple[Failure, ...]:
+    """Return the faults that began in `window`, each with the time of undisturbed recovery."""
     acts = [e for e in events if e.event in TIMELINE_EVENTS and window.holds(e.t_s)]
     ends = [event.t_s for event in acts[1:]] + [window.end_s]
     return tuple(
-        Failure(_link(event), event.t_s, end)
+        Failure(kind, subject(event), hit_directions(kind, event.detail, topology), event.t_s, end)
         for event, end in zip(acts, ends, strict=False)
-        if event.event == "link-down"
+        if (kind := KIND_OF.get(event.event)) and event.event == BEGINS[kind]
     )
 
 
 def surviving_spans(
-    events: Iterable[Event], window: Window
+    events: Iterable[Event], topology: Topology, window: Window
 ) -> Iterator[tuple[Window, frozenset[DirectedLink]]]:
-    """Cut `window` where links failed and came back; give what is down in each piece."""
-    changes = [e for e in events if e.event in {"link-down", "link-up"} and e.t_s < window.end_s]
+    """Cut `window` where faults began and ended; give what is dead in each piece.
+
+    Dead are the directions over which nothing passes, access links too.
+    """
+    changes = [e for e in events if e.event in KIND_OF and e.t_s < window.end_s]
     cuts = sorted({window.start_s, window.end_s, *(max(e.t_s, window.start_s) for e in changes)})
     for start_s, end_s in pairwise(cuts):
-        yield Window(start_s, end_s), _down_at(changes, start_s)
+        yield Window(start_s, end_s), _dead_at(changes, topology, start_s)
 
 
 def floods(events: Sequence[Event], end_s: float) -> tuple[Flood, ...]:
@@ -137,19 +148,16 @@ def subject(event: Event) -> dict[str, Any]:
     return {name: value for name, value in event.detail.items() if name != "stated_s"}
 
 
-def _link(event: Event) -> DirectedLink:
-    a, b = event.detail["link"]
-    return str(a), str(b)
-
-
-def _down_at(changes: Iterable[Event], t_s: float) -> frozenset[DirectedLink]:
-    down: set[DirectedLink] = set()
+def _dead_at(changes: Iterable[Event], topology: Topology, t_s: float) -> frozenset[DirectedLink]:
+    """Faults overlap: a direction is dead until the last of them has ended."""
+    faults: Counter[DirectedLink] = Counter()
     for event in changes:
         if event.t_s > t_s:
             break
-        a, b = _link(event)
-        if event.event == "link-down":
-            down |= {(a, b), (b, a)}
+        kind = KIND_OF[event.event]
+        dead = dead_directions(kind, event.detail, topology)
+        if event.event == BEGINS[kind]:
+            faults.update(dead)
         else:
-            down -= {(a, b), (b, a)}
-    return frozenset(down)
+            faults.subtract(dead)
+    return frozenset((+faults).keys())

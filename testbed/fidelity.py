@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from testbed.links.backend import LinkBackend
-from testbed.records import FidelitySample
+from testbed.records import FidelitySample, LinksSample
+from topologies.model import Topology
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -16,17 +17,20 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 class FidelityMonitor:
     """Samples the lab's use of the machine; each sample covers the time since the one before."""
 
-    def __init__(self, links: LinkBackend, switch_pid: int) -> None:
+    def __init__(self, topology: Topology, links: LinkBackend, switch_pid: int) -> None:
+        self._directions = [one for link in topology.links for one in link.directions]
         self._links = links
         daemon = links.processes().get("link-daemon")
         self._pids = {"switch": switch_pid} | ({"daemon": daemon.pid} if daemon else {})
         self._at_s = time.monotonic()
         self._machine = _machine_ticks()
         self._process = self._process_ticks()
+        self._switch_wait_ns = _wait_ns(switch_pid)
 
     def sample(self) -> FidelitySample:
         """What happened since the last sample (or since the start)."""
         now_s, machine, process = time.monotonic(), _machine_ticks(), self._process_ticks()
+        wait_ns = _wait_ns(self._pids["switch"])
         elapsed_s = max(now_s - self._at_s, 1e-3)
         busy, total = (new - old for new, old in zip(machine, self._machine, strict=True))
 
@@ -40,12 +44,27 @@ class FidelityMonitor:
             lateness_p99_ms=self._links.lateness_p99_ms(),
             daemon_cpu_percent=percent("daemon"),
             switch_cpu_percent=percent("switch"),
+            switch_wait_percent=self._wait_percent(wait_ns, elapsed_s),
         )
+        self._switch_wait_ns = wait_ns
         self._at_s, self._machine, self._process = now_s, machine, process
         return sample
 
+    def sample_links(self) -> LinksSample:
+        """What the links did since they were made."""
+        counters = self._links.counters()
+        return LinksSample(
+            t_s=time.monotonic(),
+            counters=tuple(counters[direction] for direction in self._directions),
+        )
+
     def _process_ticks(self) -> Mapping[str, int]:
         return {name: _ticks(pid) for name, pid in self._pids.items()}
+
+    def _wait_percent(self, wait_ns: int | None, elapsed_s: float) -> float | None:
+        if wait_ns is None or self._switch_wait_ns is None:
+            return None
+        return 100.0 * (wait_ns - self._switch_wait_ns) / 1e9 / elapsed_s
 
 
 def _machine_ticks() -> tuple[int, int]:
@@ -58,3 +77,15 @@ def _ticks(pid: int) -> int:
     """User and system time of a process, all threads, in clock ticks; see proc_pid_stat(5)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def _wait_ns(pid: int) -> int | None:
+    """How long the main thread of a process has waited for a processor since it was started.
+
+    The second field of /proc/PID/schedstat (Linux, Documentation/scheduler/sched-stats.rst), which
+    kernels without CONFIG_SCHED_INFO do not have.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
+    except FileNotFoundError:
+        return None

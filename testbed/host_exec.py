@@ -42,9 +42,12 @@ def await_udp_port(process: subprocess.Popen[bytes], port: int, deadline_s: floa
 
 def _is_bound(pid: int, port: int) -> bool:
     local_port = f":{port:04X}"
-    try:
-        tables = [Path(f"/proc/{pid}/net/{table}").read_text() for table in ("udp", "udp6")]
-    except OSError:  # it has just ended, or this kernel has no IPv6
-        return False
-    rows = [row.split() for table in tables for row in table.splitlines()[1:]]
+    rows = [row.split() for table in ("udp", "udp6") for row in _rows(pid, table)]
     return any(row[1].endswith(local_port) for row in rows)
+
+
+def _rows(pid: int, table: str) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
+    except OSError:  # it has just ended, or this kernel has no IPv6
+        return []

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
 
@@ -12,6 +16,10 @@ class Hosts:
 
     def __init__(self, shell_pid: Mapping[str, int]) -> None:
         self._shell_pid = shell_pid
+
+    def pid(self, host: str) -> int:
+        """A process in the namespaces of `host`, which lives as long as the lab."""
+        return self._shell_pid[host]
 
     def start(
         self,
@@ -33,3 +41,31 @@ class Hosts:
         return subprocess.run(
             ["mnexec", "-a", str(self._shell_pid[host]), *argv], capture_output=True
         )
+
+    def kill_all(self, host: str) -> None:
+        """End every process in `host` with SIGKILL, except the shell that keeps its namespace."""
+        shell = self._shell_pid[host]
+        namespace = _network_namespace(shell)
+        while victims := [pid for pid in _running() if _network_namespace(pid) == namespace]:
+            if victims == [shell]:
+                return
+            for pid in victims:
+                if pid != shell:
+                    _kill(pid)
+
+
+def _running() -> list[int]:
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+
+
+def _network_namespace(pid: int) -> str | None:
+    """None for a process that has ended (its parent may not have asked for its fate yet)."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
+    except OSError:
+        return None
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+        os.kill(pid, signal.SIGKILL)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 
 from mininet.log import lg
 from mininet.net import Mininet
 from mininet.node import OVSSwitch, RemoteController
 from mininet.util import errRun
 
+from testbed.faults import Fault, conditions, crashed_hosts, crashed_switches, shapes
 from testbed.hosts import Hosts
 from testbed.links.backend import LinkBackend, LinkError
 from topologies.addressing import Addressing, address
-from topologies.model import Link, Topology
+from topologies.model import Topology
 
 CONTROLLER_ADDRESS = "127.0.0.1"
 CONTROLLER_PORT = 6653
@@ -54,10 +56,31 @@ class Network:
         self._net = _build(topology, self.addressing, links)
         links.shape_all(self._run_in)
         self.hosts = Hosts({host.name: host.pid for host in self._net.hosts})
+        self._condition = conditions(topology, ())
+        self._shape = shapes(topology, ())
+        self._crashed: frozenset[str] = frozenset()
+        self._dead: frozenset[str] = frozenset()
+        self._cut_off: frozenset[str] = frozenset()
 
-    def set_carrier(self, link: Link, up: bool) -> float:
-        """Take carrier away from both ends of a link, or give it back; return when."""
-        return self.links.set_carrier(link, up)
+    def set_faults(self, faults: Collection[Fault], at_s: float = 0.0) -> float:
+        """Make these faults hold, all others end; return when (CLOCK_MONOTONIC, seconds).
+
+        Links change at `at_s`, or at once if that is past. A switch is built again before that and
+        torn down, a host killed, after it: frames find dark links meanwhile.
+
+        Raises:
+            LinkError: it failed.
+        """
+        crashed, dead = crashed_switches(faults), crashed_hosts(faults)
+        for switch in sorted(self._crashed - crashed):
+            self._restart_switch(switch)
+        done_s = self._change_links(faults, at_s)
+        for switch in sorted(crashed - self._crashed):
+            self._run_in(switch, ["ovs-vsctl", "del-br", switch])
+        for host in sorted(dead - self._dead):
+            self.hosts.kill_all(host)
+        self._crashed, self._dead = crashed, dead
+        return done_s
 
     def set_control_channel(self, switch: str, connected: bool) -> None:
         """Cut a switch from its controller, or let it connect again; it keeps its flows.
@@ -65,10 +88,39 @@ class Network:
         Raises:
             LinkError: ovs-vsctl failed.
         """
+        self._cut_off = self._cut_off - {switch} if connected else self._cut_off | {switch}
+        if switch not in self._crashed:
+            self._run_in(switch, ["ovs-vsctl", "--no-wait", *self._controller_of(switch)])
+
+    def _controller_of(self, switch: str) -> list[str]:
         # Towards a port where nobody listens: without any controller OVS would flush the flows.
-        port = CONTROLLER_PORT if connected else _DEAD_PORT
-        target = f"tcp:{CONTROLLER_ADDRESS}:{port}"
-        self._run_in(switch, ["ovs-vsctl", "--no-wait", "set-controller", switch, target])
+        port = _DEAD_PORT if switch in self._cut_off else CONTROLLER_PORT
+        return ["set-controller", switch, f"tcp:{CONTROLLER_ADDRESS}:{port}"]
+
+    def _change_links(self, faults: Collection[Fault], at_s: float) -> float:
+        """Hand to the backend what differs from how the links are; return when it was in force."""
+        condition, shape = conditions(self.topology, faults), shapes(self.topology, faults)
+        changed = {link: new for link, new in condition.items() if new != self._condition[link]}
+        reshaped = {link: new for link, new in shape.items() if new != self._shape[link]}
+        self._condition, self._shape = condition, shape
+        done_s = at_s
+        if changed:
+            done_s = self.links.set_condition(changed, at_s)
+        for link, new in reshaped.items():
+            done_s = self.links.set_shape(link, new, at_s)
+        if not (changed or reshaped):
+            time.sleep(max(0.0, at_s - time.monotonic()))
+            done_s = max(at_s, time.monotonic())
+        return done_s
+
+    def _restart_switch(self, switch: str) -> None:
+        """Make its bridge as it was: datapath id, port numbers, fail mode, controller."""
+        bridge = self._net.get(switch)
+        bridge.commands.clear()
+        bridge.batch = True  # so that Mininet gathers one transaction
+        bridge.start(self._net.controllers)
+        bridge.vsctl("--", *self._controller_of(switch))
+        _Switch.batchStartup([bridge])
 
     def _run_in(self, node: str, argv: Sequence[str]) -> None:
         prefix = [] if node in self.addressing.datapath_id else self._enter(node)

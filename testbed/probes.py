@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,6 +138,7 @@ class Probes:
         self._reports = tempfile.TemporaryDirectory(dir=output.parent, prefix="probes-")
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
         self._clients: list[tuple[ProbePlan, subprocess.Popen[bytes], Path]] = []
+        self._crashed_s: dict[str, float] = {}
 
     def start(self, plans: Sequence[ProbePlan], longest_s: float) -> None:
         """Start servers, wait until their ports are bound, start one client per plan.
@@ -147,26 +148,48 @@ class Probes:
         Raises:
             ProbesError: a server did not start; those that did are ended.
         """
-        for host in sorted({plan.target for plan in plans}):
-            argv = server_argv(self._ipv4[host])
-            self._servers[host] = self._hosts.start(host, argv, stderr=subprocess.PIPE)
-        deadline_s = time.monotonic() + _SERVER_START_S
-        failed = [
-            host
-            for host, server in self._servers.items()
-            if not await_udp_port(server, _PORT, deadline_s)
-        ]
-        if failed:
-            for server in self._servers.values():
-                server.kill()
-            words = [f"{host}: {_last_words(self._servers[host])}" for host in failed]
-            self.stop()
-            raise ProbesError(f"the irtt server did not start on {'; '.join(words)}")
+        self._start_servers({plan.target for plan in plans})
         for number, plan in enumerate(plans):
             report = Path(self._reports.name) / f"{number}.json"
             argv = client_argv(self._ipv4[plan.target], plan.spacing_ms, longest_s, report)
             client = self._hosts.start(plan.source, argv, stderr=subprocess.PIPE)
             self._clients.append((plan, client, report))
+
+    def host_crashed(self, host: str, at_s: float) -> None:
+        """Expect the end of everything in `host`, at `at_s`: its streams are no problem then.
+
+        They end for good: neither a client nor a new server could take one up again.
+        """
+        self._crashed_s.setdefault(host, at_s)
+
+    def host_restarted(self, host: str) -> None:
+        """Start the server of `host` again, if it had one.
+
+        Raises:
+            ProbesError: it did not start.
+        """
+        if host in self._servers:
+            _last_words(self._servers[host])
+            self._start_servers({host})
+
+    def _start_servers(self, hosts: Iterable[str]) -> None:
+        started = {
+            host: self._hosts.start(host, server_argv(self._ipv4[host]), stderr=subprocess.PIPE)
+            for host in sorted(hosts)
+        }
+        self._servers |= started
+        deadline_s = time.monotonic() + _SERVER_START_S
+        failed = [
+            host
+            for host, server in started.items()
+            if not await_udp_port(server, _PORT, deadline_s)
+        ]
+        if failed:
+            for server in started.values():
+                server.kill()
+            words = [f"{host}: {_last_words(started[host])}" for host in failed]
+            self.stop()
+            raise ProbesError(f"the irtt server did not start on {'; '.join(words)}")
 
     def stop(self) -> tuple[str, ...]:
         """End all streams and record them; what went wrong, one sentence per stream."""
@@ -176,21 +199,42 @@ class Probes:
         problems = []
         with self._output.open("ab") as records, self._reports:
             for plan, client, report in self._clients:
-                words = _last_words(client)
+                words, crashed_s = _last_words(client), self._crash_of(plan)
                 if client.returncode == 0:
-                    stream = parse_stream(
-                        report.read_bytes(), plan, self._realtime_minus_monotonic_s, until_s
-                    )
-                    records.write(msgspec.json.encode(stream) + b"\n")
+                    last_s = until_s if crashed_s is None else min(until_s, crashed_s)
+                    offset_s = self._realtime_minus_monotonic_s
+                    stream = parse_stream(report.read_bytes(), plan, offset_s, last_s)
                     report.unlink()
+                elif plan.source in self._crashed_s:
+                    stream = _lost(plan)
                 else:
                     problems.append(f"no probes from {plan.source} to {plan.target}: {words}")
+                    continue
+                stream = msgspec.structs.replace(stream, host_crashed_s=crashed_s)
+                records.write(msgspec.json.encode(stream) + b"\n")
         for server in self._servers.values():
             server.terminate()
             _last_words(server)
         self._clients.clear()
         self._servers.clear()
         return tuple(problems)
+
+    def _crash_of(self, plan: ProbePlan) -> float | None:
+        crashes = (self._crashed_s.get(host) for host in (plan.source, plan.target))
+        return min((at_s for at_s in crashes if at_s is not None), default=None)
+
+
+def _lost(plan: ProbePlan) -> ProbeStream:
+    """The record of a stream whose report died with its client."""
+    return ProbeStream(
+        src=plan.source,
+        dst=plan.target,
+        purpose=plan.purpose,
+        spacing_ms=plan.spacing_ms,
+        sent_s=(),
+        forward_ms=(),
+        backward_ms=(),
+    )
 
 
 def _last_words(process: subprocess.Popen[bytes]) -> str:

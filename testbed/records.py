@@ -1,4 +1,7 @@
-"""What the testbed measures itself: probe streams (`probes.jsonl`) and fidelity (`fidelity.jsonl`).
+"""What the testbed measures itself.
+
+Probe streams (`probes.jsonl`), how well the machine carried the lab (`fidelity.jsonl`), what the
+links did (`links.jsonl`), and the check of every link and path before the workload (`idle.jsonl`).
 
 Times are seconds of CLOCK_MONOTONIC.
 """
@@ -25,6 +28,9 @@ class ProbeStream(msgspec.Struct, frozen=True, kw_only=True):
     sent_s: tuple[float, ...]
     forward_ms: tuple[float | None, ...]
     backward_ms: tuple[float | None, ...]
+    host_crashed_s: float | None = None
+    """When one of its hosts crashed, as the timeline wanted. The stream ends there; if it was
+    `src`, nothing is known of it, since irtt reports at its end."""
 
     @property
     def pair(self) -> OdPair:
@@ -44,3 +50,61 @@ class FidelitySample(msgspec.Struct, frozen=True, kw_only=True):
     """Of one processor."""
     switch_cpu_percent: float
     """ovs-vswitchd, of one processor."""
+    switch_wait_percent: float | None = None
+    """Of the time, how long its main thread was ready to run and had no processor; None: not known.
+    In the userspace datapath that thread forwards."""
+
+
+class LinkCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """Frames of one direction of a link since the start. None: this backend cannot say."""
+
+    received: int
+    """Taken in at the near end."""
+    sent: int
+    """Given out at the far end, duplicates included."""
+    dropped_by_queue: int
+    dropped_by_loss: int
+    dropped_by_fault: int
+    duplicated: int | None = None
+    corrupted: int | None = None
+    queue_high_water_packets: int | None = None
+    """The most that ever waited at once."""
+
+
+class LinksSample(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of `links.jsonl`: all links, a to b and then b to a, in the topology's order."""
+
+    t_s: float
+    counters: tuple[LinkCounters, ...]
+
+
+class IdleLink(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="link"):
+    """One direction of a link before the workload: numbered frames sent over it one by one."""
+
+    src: str
+    dst: str
+    configured_ms: float
+    """Propagation delay and transmission time of such a frame."""
+    measured_ms: float | None
+    """Median one-way delay; None: nothing arrived."""
+    jitter_ms: float = 0.0
+    """Configured."""
+    sent: int
+    arrived: int
+
+
+class IdlePath(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="path"):
+    """One OD pair before the workload: a datagram from host to host along its route."""
+
+    src: str
+    dst: str
+    arrived: bool
+    """Whether any datagram did."""
+    configured_ms: float
+    measured_ms: float | None
+    """Median one-way delay; None: nothing arrived, or the pairs are too many to measure all."""
+    jitter_ms: float = 0.0
+    """Configured, of all its links together."""
+
+
+IdleCheck = IdleLink | IdlePath

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 OdPair = tuple[str, str]
 """Origin and destination host names."""
@@ -40,18 +41,35 @@ class Host:
     zone: str | None = None
 
 
+JitterDistribution = Literal["normal", "uniform", "pareto"]
+
+
 @dataclass(frozen=True)
 class LinkShape:
     """What a link does to frames, the same in both directions.
 
-    `queue_packets` bounds the frames waiting for the transmitter; one more is tail-dropped.
+    `queue_packets` bounds the frames waiting for the transmitter; one more is tail-dropped. With
+    `queue_bytes`, their bytes are bounded instead.
     """
 
     rate_bps: float
     delay_ms: float
     jitter_ms: float = 0.0
+    """Standard deviation of the delay (uniform: half of its range)."""
     loss_percent: float = 0.0
+    """Mean share of frames lost on the way."""
     queue_packets: int = 100
+    queue_bytes: int | None = None
+    jitter_distribution: JitterDistribution = "normal"
+    jitter_correlation_percent: float = 0.0
+    """How much the jitter of a frame resembles that of the one before; see tc-netem(8)."""
+    reordering: bool = False
+    """Whether a frame with little jitter may overtake; otherwise order is kept."""
+    loss_burst_packets: float | None = None
+    """Mean number of frames lost in a row (the Gilbert model); None: each is lost by itself."""
+    duplicate_percent: float = 0.0
+    corrupt_percent: float = 0.0
+    """Share of frames in which one bit is flipped."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import networkx as nx
 from pydantic import Field, StringConstraints
 
 from topologies.documents import ANY, Document, KeyPath, Problem, did_you_mean, read_document
-from topologies.model import Host, Link, LinkShape, Switch, Topology
-from topologies.validation import Count, Number, Section, Text, validate
+from topologies.model import Host, JitterDistribution, Link, LinkShape, Switch, Topology
+from topologies.validation import Count, Flag, Number, Section, Text, validate
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,8}$")]
 
@@ -26,6 +26,11 @@ _NAME_RULE = (
 CORE_SHAPE = LinkShape(rate_bps=10e6, delay_ms=1.0, queue_packets=100)
 ACCESS_SHAPE = LinkShape(rate_bps=1e9, delay_ms=0.0, queue_packets=100)
 """Shapes of links where the document says nothing. Hosts are no bottleneck unless it says so."""
+
+_FRAME_BYTES = 1514
+"""Of Ethernet's usual MTU and header."""
+
+_BURST_KEYS = ("loss_percent", "loss_burst_packets")
 
 
 class ShapeSection(Section):
@@ -40,15 +45,52 @@ class ShapeSection(Section):
         description="give the one-way propagation delay in milliseconds",
     )
     jitter_ms: Number | None = Field(
-        default=None, ge=0, description="give the spread of the delay in milliseconds, 0 for none"
+        default=None,
+        ge=0,
+        description="give the standard deviation of the delay in milliseconds, 0 for none",
+    )
+    jitter_distribution: JitterDistribution | None = Field(
+        default=None, description="give normal, uniform or pareto (a long tail of late frames)"
+    )
+    jitter_correlation_percent: Number | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="give how much the jitter of a frame resembles that of the one before, 0 to "
+        "100",
+    )
+    reordering: Flag | None = Field(
+        default=None,
+        description="give true if jitter may let a frame overtake, false if order is kept",
     )
     loss_percent: Number | None = Field(
         default=None, ge=0, le=100, description="give the share of frames lost at random, 0 to 100"
+    )
+    loss_burst_packets: Number | None = Field(
+        default=None,
+        ge=1,
+        description="give how many frames are lost in a row on average, at least 1, or leave it "
+        "out if each is lost by itself",
+    )
+    duplicate_percent: Number | None = Field(
+        default=None, ge=0, le=100, description="give the share of frames that arrive twice"
+    )
+    corrupt_percent: Number | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="give the share of frames in which one bit is flipped, 0 to 100",
     )
     queue_packets: Count | None = Field(
         default=None,
         ge=1,
         description="give how many frames may wait to be sent, at least 1",
+    )
+    queue_bytes: Count | None = Field(
+        default=None,
+        ge=_FRAME_BYTES,
+        description="give how many bytes may wait to be sent, instead of packets: at least one "
+        f"large frame of {_FRAME_BYTES}",
     )
 
     def over(self, shape: LinkShape) -> LinkShape:
@@ -112,7 +154,7 @@ def load_network(path: Path) -> Topology:
     Raises:
         DocumentError: with every problem of the file.
     """
-    checks = (_unknown_names, _names_taken, _bad_links, _disconnected)
+    checks = (_unknown_names, _names_taken, _bad_links, _disconnected, _impossible_bursts)
     return to_topology(validate(read_document(path), NetworkDocument, checks))
 
 
@@ -195,6 +237,36 @@ def _disconnected(document: Document) -> Iterator[Problem]:
     for island in map(sorted, by_size[1:]):
         message = f"no link leads from {', '.join(island)} to the other switches"
         yield document.problem(("switches", island[0]), message, "add a link")
+
+
+def _impossible_bursts(document: Document) -> Iterator[Problem]:
+    """Between two bursts at least one frame gets through, so loss <= burst / (burst + 1)."""
+    places = [
+        *((path, "core") for path, _ in document.select("defaults", "core")),
+        *((path, "access") for path, _ in document.select("defaults", "access")),
+        *((path, "access") for path, _ in document.select("hosts", ANY)),
+        *((path, "core") for path, _ in document.select("links", ANY)),
+    ]
+    for path, kind in places:
+        own = [document.get(*path, key) for key in _BURST_KEYS]
+        if own == [None, None]:
+            continue  # what it inherits has been judged
+        loss, burst = (
+            document.get("defaults", kind, key) if given is None else given
+            for key, given in zip(_BURST_KEYS, own, strict=True)
+        )
+        if not (_is_number(loss) and _is_number(burst) and 0 <= loss <= 100 and burst >= 1):
+            continue
+        most = 100 * burst / (burst + 1)
+        if loss > most:
+            message = f"{loss:g} % cannot be lost in bursts of {burst:g} frames on average"
+            hint = f"lose at most {most:.4g} %, or lengthen the bursts"
+            key = _BURST_KEYS[own[0] is None]
+            yield document.problem((*path, key), message, hint)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_pair(between: object) -> bool:

@@ -25,6 +25,7 @@ Location = tuple[int | str, ...]
 
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Count = Annotated[int, Strict()]
+Flag = Annotated[bool, Strict()]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -41,6 +42,7 @@ _SENTENCES = {
     "finite_number": "{input!r} is not a finite number",
     "float_type": "{input!r} is not a number",
     "int_type": "{input!r} is not a whole number",
+    "bool_type": "{input!r} is neither true nor false",
     "int_from_float": "{input!r} is not a whole number",
     "string_type": "{input!r} is not text; put it in quotes",
     "string_too_short": "is empty",

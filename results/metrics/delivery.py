@@ -48,13 +48,13 @@ def packet_balance(
     for segment, records in arrived_of:
         start_s, stop_s = sending_span(segment)
         share = window.share(start_s, stop_s)
-        if share == 0.0 or frame_bytes is None:
+        if share == 0.0 or stop_s == start_s or frame_bytes is None:
             continue
         clients += 1
         count: float = segment.sent_packets
         if count < 0:
             estimated += 1
-            count = segment.requested_bps * segment.duration_s / 8 / frame_bytes
+            count = segment.requested_bps * (stop_s - start_s) / 8 / frame_bytes
         sent += share * count
         inside = window.covers(start_s, stop_s)
         received += sum(r.packets * (inside or window.share(r.start_s, r.end_s)) for r in records)
@@ -62,9 +62,15 @@ def packet_balance(
 
 
 def sending_span(segment: Segment) -> tuple[float, float]:
-    """Return when a client sent: from when it was due, or from its start if it came late."""
+    """Return when a client sent: from when it was due, or from its start if it came late.
+
+    At the longest until its host crashed.
+    """
     start_s = max(segment.start_s, segment.started_s)
-    return start_s, start_s + segment.duration_s
+    end_s = start_s + segment.duration_s
+    if segment.host_crashed_s is not None:
+        end_s = min(end_s, max(start_s, segment.host_crashed_s))
+    return start_s, end_s
 
 
 def goodput_mbps(workload: Sequence[Received], window: Window) -> float | None:

@@ -111,7 +111,7 @@ def te_ratios(
         return None
     edges_s, rates = measured
     host = {name.name: index for index, name in enumerate(topology.hosts)}
-    spans = list(surviving_spans(events, window))
+    spans = list(surviving_spans(events, topology, window))
     routings = _routings(telemetry, (edges_s[:-1] + edges_s[1:]) / 2)
     ratios: list[float | None] = []
     for step, routing in enumerate(routings):
@@ -153,7 +153,14 @@ def _rates_bps(
     if len(edges_s) < 2:
         return None
     rates = {
-        key: 8.0 * np.diff(np.interp(edges_s, times, total)) / step_s
+        key: 8.0 * np.diff(np.interp(edges_s, times, _growing(total))) / step_s
         for key, (times, total) in series.items()
     }
     return edges_s, rates
+
+
+def _growing(total: FloatArray) -> FloatArray:
+    """A counter that went backwards belongs to a switch that lost its state: it counts on."""
+    steps = np.diff(total, prepend=total[:1])
+    grown: FloatArray = np.where(steps < 0, total, steps).cumsum()
+    return grown

@@ -35,7 +35,7 @@ class Outage:
     """Length of the hole minus the spacing; of a hole that never ended, a lower bound."""
     recovered: bool
     detected_ms: float | None
-    """A switch had reported the loss of carrier."""
+    """A switch had reported the loss of carrier. Nobody reports a silent or degraded link."""
     applied_ms: float | None
     """The controller had confirmed new routes for the pair, in both directions if both broke."""
     first_good_ms: float | None
@@ -49,8 +49,9 @@ def outages(
 ) -> list[Outage]:
     """Return an outage per failure and affected stream of purpose "outage".
 
-    A stream is affected when the route of either of its directions crossed the failed link at the
-    instant of the fault, whether or not a packet was lost.
+    A stream is affected when the route of either of its ways crossed a direction that failed, at
+    the instant of the fault, whether or not a packet was lost. Streams that start or end at a
+    crashed switch are not: no routing could help them. Nor does any a crashed host's.
     """
     streams = [stream for stream in probes if stream.purpose == "outage"]
     found: list[Outage] = []
@@ -58,7 +59,7 @@ def outages(
         routing = routing_at(telemetry, failure.at_s)
         for stream in streams:
             both = (stream.pair, (stream.dst, stream.src))
-            broken = {pair for pair in both if _crosses(routing.get(pair, ()), failure)}
+            broken = {pair for pair in both if _breaks(failure, routing.get(pair, ()))}
             measured = _longest_hole(stream, failure) if broken else None
             if measured is not None:
                 found.append(_outage(stream, failure, *measured, broken, telemetry))
@@ -113,7 +114,8 @@ def outage_document(outage: Outage) -> Mapping[str, Any]:
     """Return an outage as plain values."""
     return {
         "pair": list(outage.pair),
-        "link": list(outage.failure.link),
+        "kind": outage.failure.kind,
+        **outage.failure.subject,
         "outage_ms": outage.outage_ms,
         "recovered": outage.recovered,
         "detected_ms": outage.detected_ms,
@@ -123,8 +125,12 @@ def outage_document(outage: Outage) -> Mapping[str, Any]:
 
 
 def _crosses(path: Path, failure: Failure) -> bool:
-    a, b = failure.link
-    return any(hop in {(a, b), (b, a)} for hop in pairwise(path))
+    return any(hop in failure.directions for hop in pairwise(path))
+
+
+def _breaks(failure: Failure, path: Path) -> bool:
+    ends_there = failure.subject.get("switch") in (path[:1] + path[-1:])
+    return _crosses(path, failure) and not ends_there
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,7 @@ def _outage(
         if not failure.at_s - _EARLY_S <= message.t_s < failure.until_s:
             continue
         if isinstance(message, LinkState) and not message.up and detected_s is None:
-            if {message.datapath, message.neighbour} == set(failure.link):
+            if (message.datapath, message.neighbour) in failure.directions:
                 detected_s = message.t_s
         elif isinstance(message, Routes) and message.cause != "snapshot" and waiting:
             waiting -= {(r.src, r.dst) for r in message.routes if not _crosses(r.path, failure)}

@@ -35,11 +35,12 @@ def deliverable_bits(
 ) -> float:
     """Return the most that any routing could deliver of the offered traffic over `window`.
 
-    A linear program for every matrix and every set of links that were down meanwhile.
+    A linear program for every matrix and every set of directions that were dead meanwhile; a
+    degraded link is taken for a whole one.
     """
     known: dict[tuple[bytes, frozenset[DirectedLink]], float] = {}
     bits = 0.0
-    for span, down in surviving_spans(events, window):
+    for span, down in surviving_spans(events, topology, window):
         for step, matrix in offered_steps(schedule, start_s, span):
             case = (matrix.tobytes(), down)
             if case not in known:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from mininet.link import Link as MininetLink
-
+from testbed.records import LinkCounters
 from topologies.addressing import Addressing
-from topologies.model import Link, LinkShape, Topology
+from topologies.model import DirectedLink, Link, LinkShape, Topology
+
+if TYPE_CHECKING:  # the link daemon, which starts quickly, has no need of Mininet
+    from mininet.link import Link as MininetLink
 
 NodeCommand = Callable[[str, Sequence[str]], None]
 """Runs a command in the network namespace of a node (by name); raises LinkError if it fails."""
@@ -17,6 +20,20 @@ NodeCommand = Callable[[str, Sequence[str]], None]
 
 class LinkError(Exception):
     """A link could not be made or changed; the message names it."""
+
+
+@dataclass(frozen=True)
+class LinkCondition:
+    """What works of a link: all of it, unless something has failed.
+
+    While an end has no carrier, no frame passes in either direction; the other end may still have
+    its own.
+    """
+
+    carrier: tuple[bool, bool] = (True, True)
+    """At a, at b."""
+    passes: tuple[bool, bool] = (True, True)
+    """Whether frames get through: a to b, b to a. Nothing tells the ends."""
 
 
 class LinkBackend(Protocol):
@@ -39,14 +56,26 @@ class LinkBackend(Protocol):
     def shape_all(self, run: NodeCommand) -> None:
         """Put rate, delay, loss and queue in force, once Mininet has attached every link."""
 
-    def set_shape(self, link: Link, shape: LinkShape) -> None:
-        """Change a link while the lab runs; frames in flight keep their due time."""
+    def set_shape(self, link: Link, shape: LinkShape, at_s: float = 0.0) -> float:
+        """Change a link while the lab runs; frames in flight keep their due time.
 
-    def set_carrier(self, link: Link, up: bool) -> float:
-        """Take carrier away from both ends, or give it back.
+        Waits until `at_s` (CLOCK_MONOTONIC, seconds). Returns when it was in force.
 
-        Returns the time (CLOCK_MONOTONIC, seconds) at which it was in force.
+        Raises:
+            LinkError: it failed.
         """
+
+    def set_condition(self, conditions: Mapping[Link, LinkCondition], at_s: float = 0.0) -> float:
+        """Make links fail, or mend them, all at once; frames in flight of a failed link are lost.
+
+        Waits until `at_s` (CLOCK_MONOTONIC, seconds). Returns when the last was in force.
+
+        Raises:
+            LinkError: it failed.
+        """
+
+    def counters(self) -> Mapping[DirectedLink, LinkCounters]:
+        """What happened to the frames of every direction since the start."""
 
     def lateness_p99_ms(self) -> float:
         """99th percentile of how late frames were released since the last call (kernel: 0)."""

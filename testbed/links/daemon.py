@@ -7,73 +7,51 @@ when the control socket closes.
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 import select
 import socket
+import sys
 import time
-from bisect import bisect_left
-from dataclasses import dataclass
 from itertools import count
 
 import msgspec
 
-from testbed.links import tap
-from testbed.links.channel import Channel
-from testbed.links.load import Load
+from testbed.links.lateness import Lateness
+from testbed.links.load import TURN_NS, Load
 from testbed.links.protocol import (
     MAX_MESSAGE_BYTES,
     Answer,
-    Carrier,
-    ChannelCounters,
+    Answered,
+    Asked,
+    Count,
+    Counted,
     Create,
     Done,
     Failed,
     Inspect,
-    Inspection,
+    Inspected,
     LinkSpec,
     Request,
     Reshape,
+    SetCondition,
 )
+from testbed.links.tap_link import Direction, TapLink
 from testbed.links.timer import Timer, forbid_timer_slack
+from testbed.links.wakeup import WakeUp
 
 _CONTROL_FD = 0
 _FRAME_BYTES = 65536
+"""More than any TAP can hold; a smaller buffer would save no time."""
 _READS_PER_TURN = 64
-_LATENESS_STEPS_MS = tuple(0.02 * 1.3**step for step in range(40))
+_EARLY_NS = 5_000
+"""A frame due this soon goes at once: writing it takes as long."""
+_SPIN_NS = 20_000
+"""What is due this soon, besides the time of waking up, is not slept for."""
+_NS_PER_S = 1_000_000_000
 _FIFO_PRIORITY = 10
 _NICE = -15
-
-
-@dataclass(frozen=True)
-class _Direction:
-    """Frames read from `source_fd` leave at `target_fd`, as `channel` says."""
-
-    source_fd: int
-    target_fd: int
-    channel: Channel
-
-
-class _Lateness:
-    """A histogram of how late frames were released, in geometric steps."""
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(_LATENESS_STEPS_MS) + 1)
-
-    def add(self, late_ns: int) -> None:
-        self.counts[bisect_left(_LATENESS_STEPS_MS, late_ns / 1e6)] += 1
-
-    def take_p99_ms(self) -> float:
-        """The 99th percentile since the last call (the upper edge of its step)."""
-        total, seen = sum(self.counts), 0
-        percentile = 0.0
-        for step, number in enumerate(self.counts):
-            seen += number
-            if total and seen >= 0.99 * total:
-                percentile = _LATENESS_STEPS_MS[min(step, len(_LATENESS_STEPS_MS) - 1)]
-                break
-        self.counts = [0] * len(self.counts)
-        return percentile
 
 
 class LinkDaemon:
@@ -81,135 +59,176 @@ class LinkDaemon:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._requests = msgspec.json.Decoder(Request)
-        self._answers = msgspec.json.Encoder()
+        self._requests = msgspec.json.Decoder(Asked)
         self._timer = Timer()
+        self._armed_ns = 0
         self._epoll = select.epoll()
         self._epoll.register(control.fileno(), select.EPOLLIN)
         self._epoll.register(self._timer.fileno(), select.EPOLLIN)
-        self._directions: list[_Direction] = []
-        self._by_source: dict[int, _Direction] = {}
-        self._in_flight: list[tuple[int, int, int, bytes]] = []
+        self._links: list[TapLink] = []
+        self._by_source: dict[int, Direction] = {}
         self._sequence = count()
-        self._armed_ns = 0
-        self._lateness = _Lateness()
-        self._load = Load()
+        self._in_flight: list[tuple[int, int, Direction, bytes]] = []
+        self._agenda: list[tuple[int, int, Asked]] = []
+        self._lateness = Lateness()
+        self._wake_up = WakeUp()
+        self._load = Load(self._wake_up)
 
     def run(self) -> None:
-        """Carry frames until the control socket closes.
+        """Carry frames until the control socket closes."""
+        open_ = True
+        while open_:
+            open_ = self._take_turn() if self._load.is_busy else self._wait_for_event()
 
-        Under load it looks no more often than every `_TURN_NS`: what it takes in then has arrived
-        half of the wait ago on average, and what is due within half a turn goes at once, so that
-        delays are right in the mean.
+    def _take_turn(self) -> bool:
+        """Under load: what has come since the last turn came half of that ago, on average, and
+        what is due within half a turn goes at once, so that delays are right in the mean.
         """
-        control_fd, timer_fd = self._control.fileno(), self._timer.fileno()
-        while True:
-            waited_ns = self._load.wait_out_turn()
-            for fd, events in self._epoll.poll():
-                if fd == timer_fd:
-                    self._timer.acknowledge()
-                    self._armed_ns = 0
-                elif fd == control_fd:
-                    if not self._serve():
-                        return
-                elif events & select.EPOLLERR:
-                    self._epoll.unregister(fd)  # its interface is gone with its namespace
-                else:
-                    self._receive(self._by_source[fd], waited_ns // 2)
-            self._load.begin_turn()
-            self._release(self._load.early_ns)
+        age_ns = self._load.wait_out_turn() // 2
+        open_ = self._handle(self._epoll.poll(0), time.monotonic_ns() - age_ns)
+        self._keep_agenda()
+        self._release(TURN_NS // 2)
+        return open_
 
-    def _receive(self, direction: _Direction, age_ns: int) -> None:
-        """Take the waiting frames of one TAP, which arrived `age_ns` ago on average."""
-        source, target = direction.source_fd, direction.target_fd
-        arrival_ns = time.monotonic_ns() - age_ns
-        for _ in range(_READS_PER_TURN):
-            try:
+    def _wait_for_event(self) -> bool:
+        """With few frames: each at its instant, to some microseconds."""
+        timeout_s = self._set_timer()
+        asleep_ns = time.monotonic_ns()
+        events = self._epoll.poll(timeout_s)
+        woken_ns = time.monotonic_ns()
+        slept_ns = woken_ns - asleep_ns
+        # What ended our sleep happened before we ran.
+        arrival_ns = max(asleep_ns, woken_ns - self._wake_up.latency_ns(slept_ns))
+        if self._armed_ns > asleep_ns and (self._timer.fileno(), select.EPOLLIN) in events:
+            self._wake_up.learn(slept_ns, woken_ns - self._armed_ns)
+        open_ = self._handle(events, arrival_ns)
+        self._keep_agenda()
+        self._release(_EARLY_NS)
+        self._load.begin_turn()
+        return open_
+
+    def _set_timer(self) -> float | None:
+        """Set the timer to what comes next; return how long to wait in seconds (None: for it)."""
+        if not self._in_flight and not self._agenda:
+            return None
+        next_ns = min(heap[0][0] for heap in (self._in_flight, self._agenda) if heap)
+        now_ns = time.monotonic_ns()
+        wake_ns = next_ns - self._wake_up.latency_ns(next_ns - now_ns)
+        if wake_ns < now_ns + _SPIN_NS:
+            return 0.0
+        if wake_ns != self._armed_ns:
+            self._timer.arm(wake_ns)
+            self._armed_ns = wake_ns
+        return None
+
+    def _handle(self, events: list[tuple[int, int]], arrival_ns: int) -> bool:
+        """Take in what has come; False when the supervisor has gone."""
+        open_ = True
+        for fd, event in events:
+            if fd in self._by_source:
+                self._receive(self._by_source[fd], event, arrival_ns)
+            elif fd == self._timer.fileno():
+                self._timer.acknowledge()
+                self._armed_ns = 0
+            else:
+                open_ = self._listen()
+        return open_
+
+    def _receive(self, direction: Direction, event: int, arrival_ns: int) -> None:
+        """Take the waiting frames of one TAP."""
+        source, admit, in_flight = direction.source_fd, direction.channel.admit, self._in_flight
+        if event & select.EPOLLERR:
+            self._epoll.unregister(source)  # the interface is gone with its namespace
+            return
+        reads = 0
+        try:
+            while reads < _READS_PER_TURN:
                 frame = os.read(source, _FRAME_BYTES)
-            except BlockingIOError:
-                return
-            self._load.frames += 1
-            due_ns = direction.channel.admit(arrival_ns, len(frame))
-            if due_ns is not None:
-                heapq.heappush(self._in_flight, (due_ns, next(self._sequence), target, frame))
+                reads += 1
+                for due_ns, arriving in admit(arrival_ns, frame):
+                    heapq.heappush(in_flight, (due_ns, next(self._sequence), direction, arriving))
+        except BlockingIOError:
+            pass  # all taken
+        except OSError as error:
+            if error.errno != errno.EBADFD:  # gone, as epoll will say
+                raise
+        self._load.frames += reads
 
     def _release(self, early_ns: int) -> None:
-        """Write every frame that is due, and set the timer to the next one."""
+        """Write every frame that is due."""
         in_flight = self._in_flight
         while in_flight:
             now_ns = time.monotonic_ns()
             due_ns = in_flight[0][0]
             if due_ns > now_ns + early_ns:
-                if due_ns != self._armed_ns:
-                    self._timer.arm(due_ns)
-                    self._armed_ns = due_ns
                 return
-            _, _, target, frame = heapq.heappop(in_flight)
+            _, _, direction, frame = heapq.heappop(in_flight)
             self._lateness.add(now_ns - due_ns)
             try:
-                os.write(target, frame)
-            except OSError:
-                # EIO: the far interface is down, so the frame is lost, as on a cut wire.
-                continue
+                os.write(direction.target_fd, frame)
+            except OSError as error:
+                direction.lose(error)
+            else:
+                direction.channel.sent += 1
 
-    def _serve(self) -> bool:
-        """Answer one request; False when the supervisor has gone."""
+    def _listen(self) -> bool:
+        """Put a request on the agenda; False when the supervisor has gone."""
         message = self._control.recv(MAX_MESSAGE_BYTES)
         if not message:
             return False
-        try:
-            answer = self._carry_out(self._requests.decode(message))
-        except (OSError, msgspec.DecodeError, IndexError) as error:
-            answer = Failed(str(error))
-        self._control.send(self._answers.encode(answer))
+        asked = self._requests.decode(message)
+        at_ns = round(asked.request.at_s * _NS_PER_S)
+        heapq.heappush(self._agenda, (at_ns, next(self._sequence), asked))
         return True
+
+    def _keep_agenda(self) -> None:
+        """Carry out the requests whose instant has come, and answer them."""
+        while self._agenda and self._agenda[0][0] <= time.monotonic_ns():
+            _, _, asked = heapq.heappop(self._agenda)
+            try:
+                answer = self._carry_out(asked.request)
+            except (OSError, IndexError) as error:
+                answer = Failed(str(error))
+            self._control.send(msgspec.json.encode(Answered(asked.number, answer)))
 
     def _carry_out(self, request: Request) -> Answer:
         match request:
             case Create(links=links):
                 for spec in links:
                     self._create(spec)
-            case Reshape(link=link, shape=shape):
-                for direction in self._both(link):
-                    direction.channel.reshape(shape)
-            case Carrier(link=link, up=up):
-                for direction in self._both(link):
-                    direction.channel.up = up
-                    tap.set_carrier(direction.source_fd, up)
+            case Reshape(link=number, shape=shape):
+                self._links[number].reshape(shape)
+            case SetCondition():
+                self._set_condition(request)
             case Inspect():
-                return self._inspect()
+                return Inspected(self._lateness.take_p99_ms())
+            case Count():
+                directions = (each for link in self._links for each in link.directions)
+                return Counted(tuple(each.channel.counters() for each in directions))
         return Done(time.monotonic())
 
     def _create(self, spec: LinkSpec) -> None:
-        fds = []
-        for interface in (spec.a, spec.b):
-            fds.append(tap.create_tap(interface))
-            tap.bring_up(interface)
-        for source, target in (fds, fds[::-1]):
-            channel = Channel(spec.shape, seed=len(self._directions))
-            direction = _Direction(source, target, channel)
-            self._directions.append(direction)
-            self._by_source[source] = direction
-            self._epoll.register(source, select.EPOLLIN)
+        link = TapLink(spec, seed=2 * len(self._links))
+        self._links.append(link)
+        for direction in link.directions:
+            self._by_source[direction.source_fd] = direction
+            self._epoll.register(direction.source_fd, select.EPOLLIN)
 
-    def _both(self, link: int) -> tuple[_Direction, _Direction]:
-        return self._directions[2 * link], self._directions[2 * link + 1]
+    def _set_condition(self, request: SetCondition) -> None:
+        changes = [(self._links[number], condition) for number, condition in request.links]
+        for link, condition in changes:
+            link.set_passing(condition)
+        self._drop_in_flight()
+        for link, condition in changes:
+            link.set_carrier(condition)
 
-    def _inspect(self) -> Inspection:
-        channels = [direction.channel for direction in self._directions]
-        return Inspection(
-            lateness_p99_ms=self._lateness.take_p99_ms(),
-            frames=sum(channel.received for channel in channels),
-            counters=tuple(
-                ChannelCounters(
-                    channel.received,
-                    channel.dropped_by_queue,
-                    channel.dropped_by_loss,
-                    channel.dropped_by_fault,
-                )
-                for channel in channels
-            ),
-        )
+    def _drop_in_flight(self) -> None:
+        """Lose the frames that are on links which have failed."""
+        passing = [entry for entry in self._in_flight if entry[2].channel.works]
+        for _, _, direction, _ in self._in_flight:
+            direction.channel.dropped_by_fault += not direction.channel.works
+        heapq.heapify(passing)
+        self._in_flight[:] = passing
 
 
 def _prefer() -> None:
@@ -228,7 +247,10 @@ def main() -> None:
     forbid_timer_slack()
     _prefer()
     with socket.socket(fileno=os.dup(_CONTROL_FD)) as control:
-        LinkDaemon(control).run()
+        try:
+            LinkDaemon(control).run()
+        except OSError as error:
+            sys.exit(f"link daemon: {error}")
 
 
 if __name__ == "__main__":

@@ -1,26 +1,37 @@
-"""The kernel backend: veth pairs, HTB for the rate, netem for delay, jitter, loss and the queue.
-
-See tc-htb(8) and tc-netem(8). netem sits below HTB: a frame first spends its propagation delay,
-then waits for its turn at the rate; netem's limit counts both, so it is the queue plus what is
-in flight.
-"""
+"""The kernel backend: links of veth pairs, HTB and netem (testbed/links/wire.py)."""
 
 from __future__ import annotations
 
-import math
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from mininet.link import Link as MininetLink
-
-from testbed.links.backend import LinkError, NodeCommand
+from testbed.links.attachment import ReadyMadeLink
+from testbed.links.backend import LinkCondition, LinkError, NodeCommand
+from testbed.links.traffic_control import Console, interface_packets, set_up
+from testbed.links.wire import (
+    Wire,
+    attach,
+    close_gate,
+    interfaces,
+    open_gate,
+    renew,
+    reshape,
+    unchangeable,
+    wires,
+)
+from testbed.records import LinkCounters
 from topologies.addressing import Addressing
-from topologies.model import Link, LinkShape, Topology
+from topologies.model import DirectedLink, Link, LinkShape, Topology
 
-_FRAME_BYTES = 1500
-_HTB_BURST_BYTES = 1600
-"""About one frame: a larger burst would let several through faster than the link."""
+Disciplines = Mapping[str, Mapping[str, Any]]
+"""By interface."""
+
+_COUNTED = ("pfifo", "bfifo", "netem")
+"""Of every inner interface, one counts; see wire.py."""
 
 
 class KernelLinks:
@@ -28,32 +39,134 @@ class KernelLinks:
 
     name = "kernel"
     datapath = "kernel"
-    mininet_link = MininetLink
+    mininet_link = ReadyMadeLink
 
     def __init__(self) -> None:
-        self._links: tuple[Link, ...] = ()
-        self._addressing: Addressing | None = None
-        self._run: NodeCommand | None = None
+        self._wires: dict[Link, tuple[Wire, Wire]] = {}
+        self._shape: dict[Link, LinkShape] = {}
+        self._condition: dict[Link, LinkCondition] = {}
+        self._retired: defaultdict[Wire, Counter[str]] = defaultdict(Counter)
+        """Frames that queue, loss and fault took from disciplines that are no more."""
+        self._tc = Console("tc")
+        self._turn = threading.Lock()
 
     def create(self, topology: Topology, addressing: Addressing) -> None:
-        """Mininet makes the veth pairs itself."""
-        self._links, self._addressing = topology.links, addressing
+        """Make all interfaces, with their final names, and shape them."""
+        for number, link in enumerate(topology.links):
+            self._wires[link] = wires(number)
+            self._shape[link] = link.shape
+            self._condition[link] = LinkCondition()
+        makes_interfaces = Console("ip")
+        makes_interfaces.run(
+            command
+            for link, (forth, _) in self._wires.items()
+            for command in interfaces(
+                addressing.interface(link.a, link.b), addressing.interface(link.b, link.a), forth
+            )
+        )
+        makes_interfaces.end()
+        self._tc.run(
+            command
+            for link, directions in self._wires.items()
+            for wire in directions
+            for command in attach(wire, link.shape)
+        )
 
     def shape_all(self, run: NodeCommand) -> None:
-        """Attach the queueing disciplines, after OVS (which wipes those it finds)."""
-        self._run = run
-        for link in self._links:
-            self._apply("add", link, link.shape)
+        """They are shaped since `create`."""
 
-    def set_shape(self, link: Link, shape: LinkShape) -> None:
+    def set_shape(self, link: Link, shape: LinkShape, at_s: float = 0.0) -> float:
         """Change a link while the lab runs; frames in flight keep their due time."""
-        self._apply("change", link, shape)
+        _sleep_until(at_s)
+        with self._turn:
+            if reason := unchangeable(self._shape[link], shape):
+                raise LinkError(f"{link.a}-{link.b}: {reason}")
+            self._tc.run(line for wire in self._wires[link] for line in reshape(wire, shape))
+            done_s = time.monotonic()
+            self._shape[link] = shape
+            return done_s
 
-    def set_carrier(self, link: Link, up: bool) -> float:
-        """Set both ends down, or up; return when it was in force."""
-        for node, interface in self._ends(link):
-            self._command(node, ["ip", "link", "set", interface, "up" if up else "down"])
-        return time.monotonic()
+    def set_condition(self, conditions: Mapping[Link, LinkCondition], at_s: float = 0.0) -> float:
+        """Make links fail, or mend them, all at once; a failed link loses what is in flight."""
+        _sleep_until(at_s)
+        with self._turn:
+            failing = self._turning(conditions, works=False)
+            mended = self._turning(conditions, works=True)
+            gates = [close_gate(wire) for wire, _ in failing]
+            gates += [open_gate(wire) for wire, _ in mended]
+            before = self._disciplines(after=gates)
+            self._set_carriers(conditions)
+            done_s = time.monotonic()
+            self._condition.update(conditions)
+            self._renew(failing, before)
+            return done_s
+
+    def _set_carriers(self, conditions: Mapping[Link, LinkCondition]) -> None:
+        try:
+            set_up(
+                (wire.entry, carrier)
+                for link, condition in conditions.items()
+                if condition.carrier != self._condition[link].carrier
+                for wire, carrier in zip(self._wires[link], condition.carrier, strict=True)
+            )
+        except OSError as error:
+            raise LinkError(f"an interface cannot be set up or down: {error}") from error
+
+    def _renew(self, failed: Sequence[tuple[Wire, LinkShape]], before: Disciplines) -> None:
+        """Forget what these directions hold, but keep their figures.
+
+        `before` was read after the gates had closed, and before carrier went and with it what was
+        in the medium: what has not come out since then is lost.
+        """
+        if not failed:
+            return
+        now = self._disciplines()
+        for wire, _ in failed:
+            queue, medium, held = now[wire.transmitter], now[wire.exit], before[wire.exit]
+            came_out = medium["packets"] - held["packets"]
+            self._retired[wire] += Counter(
+                queue=queue["drops"],
+                loss=medium["drops"],
+                fault=queue["qlen"] + held["qlen"] - came_out,
+            )
+        self._tc.run(line for wire, shape in failed for line in renew(wire, shape))
+
+    def _disciplines(self, after: Iterable[str] = ()) -> Disciplines:
+        """The figures of each interface's queue or medium, once the commands `after` are done."""
+        (shown,) = self._tc.run([*after, "qdisc show"])
+        return {each["dev"]: each for each in shown if each["kind"] in _COUNTED}
+
+    def _turning(
+        self, conditions: Mapping[Link, LinkCondition], works: bool
+    ) -> list[tuple[Wire, LinkShape]]:
+        """The directions that are to work from now on, or not to, unlike before."""
+        return [
+            (wire, self._shape[link])
+            for link, condition in conditions.items()
+            for wire, was, will in zip(
+                self._wires[link], _works(self._condition[link]), _works(condition), strict=True
+            )
+            if was != will and will == works
+        ]
+
+    def counters(self) -> Mapping[DirectedLink, LinkCounters]:
+        """What happened to the frames of every direction since the start."""
+        with self._turn:
+            disciplines, packets = self._disciplines(), interface_packets()
+            (actions,) = self._tc.run(["actions list action gact"])
+            stopped = _stopped(actions)
+            return {
+                direction: LinkCounters(
+                    received=packets[wire.entry].received,
+                    sent=packets[wire.exit].sent,
+                    dropped_by_queue=disciplines[wire.transmitter]["drops"]
+                    + self._retired[wire]["queue"],
+                    dropped_by_loss=disciplines[wire.exit]["drops"] + self._retired[wire]["loss"],
+                    dropped_by_fault=stopped[wire.gate] + self._retired[wire]["fault"],
+                )
+                for link, directions in self._wires.items()
+                for direction, wire in zip(link.directions, directions, strict=True)
+            }
 
     def lateness_p99_ms(self) -> float:
         """The kernel does not say; its timers have a resolution of nanoseconds."""
@@ -63,37 +176,22 @@ class KernelLinks:
         """No process is needed."""
         return {}
 
-    def _apply(self, verb: str, link: Link, shape: LinkShape) -> None:
-        for node, interface in self._ends(link):
-            for arguments in queueing_disciplines(verb, interface, shape):
-                self._command(node, ["tc", *arguments])
 
-    def _ends(self, link: Link) -> list[tuple[str, str]]:
-        if self._addressing is None:
-            raise LinkError("links are changed before they are created")
-        return [(node, self._addressing.interface(node, peer)) for node, peer in link.directions]
-
-    def _command(self, node: str, argv: Sequence[str]) -> None:
-        if self._run is None:
-            raise LinkError("links are changed before they are attached")
-        self._run(node, argv)
+def _sleep_until(at_s: float) -> None:
+    time.sleep(max(at_s - time.monotonic(), 0.0))
 
 
-def queueing_disciplines(verb: str, interface: str, shape: LinkShape) -> list[list[str]]:
-    """Arguments of the tc commands that `add` or `change` the shape of one interface's egress."""
-    rate = f"{round(shape.rate_bps)}bit"
-    in_flight = math.ceil(shape.rate_bps * shape.delay_ms / 1000 / 8 / _FRAME_BYTES)
-    netem = ["limit", str(shape.queue_packets + in_flight), "delay", f"{shape.delay_ms}ms"]
-    if shape.jitter_ms:
-        netem.append(f"{shape.jitter_ms}ms")
-    if shape.loss_percent:
-        netem += ["loss", f"{shape.loss_percent}%"]
-    burst = [*("burst", str(_HTB_BURST_BYTES)), *("cburst", str(_HTB_BURST_BYTES))]
-    device = ["dev", interface]
-    commands = [
-        ["class", verb, *device, *("parent", "1:", "classid", "1:1"), "htb", "rate", rate, *burst],
-        ["qdisc", verb, *device, *("parent", "1:1", "handle", "10:"), "netem", *netem],
-    ]
-    if verb == "add":
-        commands.insert(0, ["qdisc", "add", *device, "root", "handle", "1:", "htb", "default", "1"])
-    return commands
+def _works(condition: LinkCondition) -> tuple[bool, bool]:
+    """Whether frames get through, a to b and b to a."""
+    forth, back = condition.passes
+    carrier = all(condition.carrier)
+    return carrier and forth, carrier and back
+
+
+def _stopped(actions: list[Any]) -> dict[int, int]:
+    """Frames dropped by each gate, by its index."""
+    return {
+        action["index"]: action["stats"]["drops"]
+        for part in actions
+        for action in part.get("actions", ())
+    }

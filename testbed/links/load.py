@@ -9,46 +9,45 @@ from __future__ import annotations
 
 import time
 
-_TURN_NS = 400_000
+from testbed.links.wakeup import WakeUp
+
+TURN_NS = 300_000
+"""The longest time between two looks, and so twice the largest error that turns can make."""
 _WINDOW_NS = 5_000_000
-_BUSY_FRAMES = 20
-"""In a window: 4,000 frames/s are a load, a few pings are not."""
-_EARLY_NS = 20_000
-"""A frame due this soon goes at once: arming the timer takes as long."""
+_BUSY_FRAMES = 40
+"""In a window: 8,000 frames/s are a load, 50 Mbit/s in large frames are not."""
 
 
 class Load:
     """Counts frames, and waits between turns while there are many."""
 
-    __slots__ = ("_busy", "_turn_ns", "_window_ns", "frames")
+    __slots__ = ("_turn_ns", "_wake_up", "_window_ns", "frames", "is_busy")
 
-    def __init__(self) -> None:
+    def __init__(self, wake_up: WakeUp) -> None:
+        self._wake_up = wake_up
         self.frames = 0
         """Taken in since the window began; whoever takes them in counts."""
-        self._busy = False
+        self.is_busy = False
+        """Whether there are so many frames that turns are worth it."""
         self._turn_ns = 0
         self._window_ns = 0
 
-    @property
-    def early_ns(self) -> int:
-        """How long before its time a frame may go."""
-        return _TURN_NS // 2 if self._busy else _EARLY_NS
-
-    def begin_turn(self) -> None:
-        """A turn begins now; once in a window, find out whether there is a load."""
-        self._turn_ns = time.monotonic_ns()
-        if self._turn_ns - self._window_ns > _WINDOW_NS:
-            elapsed_windows = (self._turn_ns - self._window_ns) / _WINDOW_NS
-            self._busy = self.frames > _BUSY_FRAMES * elapsed_windows
-            self._window_ns, self.frames = self._turn_ns, 0
-
     def wait_out_turn(self) -> int:
-        """Under load, wait for the end of the turn; how long that took, in nanoseconds."""
-        if not self._busy:
-            return 0
+        """Wait for the end of the turn, begin the next, and return how long ago the last began."""
+        left_ns = self._turn_ns + TURN_NS - time.monotonic_ns()
+        sleep_ns = left_ns - self._wake_up.latency_ns(left_ns)
+        if sleep_ns > 0:
+            wake_ns = time.monotonic_ns() + sleep_ns
+            time.sleep(sleep_ns / 1e9)
+            self._wake_up.learn(left_ns, time.monotonic_ns() - wake_ns)
+        return self.begin_turn()
+
+    def begin_turn(self) -> int:
+        """Begin a turn, and return how long ago the last began, in nanoseconds."""
         now_ns = time.monotonic_ns()
-        left_ns = self._turn_ns + _TURN_NS - now_ns
-        if left_ns <= 0:
-            return 0
-        time.sleep(left_ns / 1e9)
-        return time.monotonic_ns() - now_ns
+        lasted_ns, self._turn_ns = now_ns - self._turn_ns, now_ns
+        elapsed_ns = now_ns - self._window_ns
+        if elapsed_ns > _WINDOW_NS:
+            self.is_busy = self.frames * _WINDOW_NS > _BUSY_FRAMES * elapsed_ns
+            self._window_ns, self.frames = now_ns, 0
+        return lasted_ns

@@ -1,9 +1,11 @@
-"""What the supervisor and the link daemon say: one message a packet, each answered."""
+"""What the supervisor and the link daemon say: one message a packet, each answered by number."""
 
 from __future__ import annotations
 
 import msgspec
 
+from testbed.links.backend import LinkCondition
+from testbed.records import LinkCounters
 from topologies.model import LinkShape
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -21,24 +23,34 @@ class Create(msgspec.Struct, frozen=True, tag="create"):
     """Make these links; they are numbered from 0 in the order of all creations."""
 
     links: tuple[LinkSpec, ...]
+    at_s: float = 0.0
 
 
 class Reshape(msgspec.Struct, frozen=True, tag="reshape"):
-    """Change rate, delay, jitter, loss and queue of a link, both directions."""
+    """Change what a link does to frames, both directions."""
 
     link: int
     shape: LinkShape
+    at_s: float = 0.0
 
 
-class Carrier(msgspec.Struct, frozen=True, tag="carrier"):
-    """Take carrier away from both ends of a link, or give it back."""
+class SetCondition(msgspec.Struct, frozen=True, tag="condition"):
+    """Make links fail, or mend them, all at once."""
 
-    link: int
-    up: bool
+    links: tuple[tuple[int, LinkCondition], ...]
+    at_s: float = 0.0
 
 
 class Inspect(msgspec.Struct, frozen=True, tag="inspect"):
-    """Ask for the lateness since the last time and the counters since the start."""
+    """Ask for the lateness since the last time."""
+
+    at_s: float = 0.0
+
+
+class Count(msgspec.Struct, frozen=True, tag="count"):
+    """Ask for the counters since the start."""
+
+    at_s: float = 0.0
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
@@ -53,22 +65,32 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     reason: str
 
 
-class ChannelCounters(msgspec.Struct, frozen=True):
-    """Frames of one direction since the start."""
-
-    received: int
-    dropped_by_queue: int
-    dropped_by_loss: int
-    dropped_by_fault: int
-
-
-class Inspection(msgspec.Struct, frozen=True, tag="inspection"):
-    """Answer to `Inspect`; counters are a to b, then b to a, link by link."""
+class Inspected(msgspec.Struct, frozen=True, tag="inspected"):
+    """Answer to `Inspect`."""
 
     lateness_p99_ms: float
-    frames: int
-    counters: tuple[ChannelCounters, ...]
 
 
-Request = Create | Reshape | Carrier | Inspect
-Answer = Done | Failed | Inspection
+class Counted(msgspec.Struct, frozen=True, tag="counted"):
+    """Answer to `Count`: a to b, then b to a, link by link."""
+
+    counters: tuple[LinkCounters, ...]
+
+
+Request = Create | Reshape | SetCondition | Inspect | Count
+"""To be carried out at its `at_s` (CLOCK_MONOTONIC), or at once if that has passed."""
+Answer = Done | Failed | Inspected | Counted
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request under a number."""
+
+    number: int
+    request: Request
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """The answer to the request of that number."""
+
+    number: int
+    answer: Answer

@@ -9,42 +9,28 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-from mininet.link import Intf
-from mininet.link import Link as MininetLink
-
-from testbed.links.backend import LinkError, NodeCommand
+from testbed.links.attachment import ReadyMadeLink
+from testbed.links.backend import LinkCondition, NodeCommand
+from testbed.links.client import DaemonClient
 from testbed.links.protocol import (
     MAX_MESSAGE_BYTES,
-    Answer,
-    Carrier,
+    Count,
+    Counted,
     Create,
     Done,
-    Failed,
     Inspect,
-    Inspection,
+    Inspected,
     LinkSpec,
     Request,
     Reshape,
+    SetCondition,
 )
+from testbed.records import LinkCounters
 from topologies.addressing import Addressing
-from topologies.model import Link, LinkShape, Topology
-
-
-class DaemonLink(MininetLink):  # type: ignore[misc]
-    """A Mininet link whose two interfaces the link daemon has made already."""
-
-    def __init__(self, *nodes: object, **params: object) -> None:
-        # fast=False moves the host's interface into its namespace; plain Intf shapes nothing.
-        super().__init__(*nodes, **{**params, "intf": Intf, "fast": False})
-
-    @classmethod
-    def makeIntfPair(cls, *_names: object, **_params: object) -> None:  # noqa: N802 (Mininet's name)
-        """There is nothing left to make."""
+from topologies.model import DirectedLink, Link, LinkShape, Topology
 
 
 class UserspaceLinks:
@@ -52,7 +38,7 @@ class UserspaceLinks:
 
     name = "userspace"
     datapath = "user"
-    mininet_link = DaemonLink
+    mininet_link = ReadyMadeLink
 
     def __init__(self, log: Path) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -62,10 +48,8 @@ class UserspaceLinks:
             self._daemon = subprocess.Popen(
                 [sys.executable, "-m", "testbed.links.daemon"], stdin=theirs.fileno(), stderr=stderr
             )
-        self._control = ours
-        self._answers: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
+        self._client = DaemonClient(ours)
         self._number: dict[Link, int] = {}
-        self._turn = threading.Lock()
 
     def create(self, topology: Topology, addressing: Addressing) -> None:
         """Have the daemon make every TAP, with its final name."""
@@ -74,45 +58,45 @@ class UserspaceLinks:
             LinkSpec(addressing.interface(k.a, k.b), addressing.interface(k.b, k.a), k.shape)
             for k in topology.links
         ]
-        self._ask(Create(tuple(specs)))
+        self._do(Create(tuple(specs)))
 
     def shape_all(self, run: NodeCommand) -> None:
         """The daemon has the shapes since `create`."""
 
-    def set_shape(self, link: Link, shape: LinkShape) -> None:
-        """Change a link while the lab runs; frames in flight keep their due time."""
-        self._ask(Reshape(self._number[link], shape))
+    def set_shape(self, link: Link, shape: LinkShape, at_s: float = 0.0) -> float:
+        """Change a link while the lab runs; frames in flight keep their due time and order."""
+        return self._do(Reshape(self._number[link], shape, at_s))
 
-    def set_carrier(self, link: Link, up: bool) -> float:
-        """Take carrier away from both ends, or give it back; return when it was in force."""
-        answer = self._ask(Carrier(self._number[link], up))
-        assert isinstance(answer, Done)
-        return answer.t_s
+    def set_condition(self, conditions: Mapping[Link, LinkCondition], at_s: float = 0.0) -> float:
+        """Make links fail, or mend them, all at once.
 
-    def inspect(self) -> Inspection:
-        """Lateness since the last inspection and counters since the start."""
-        answer = self._ask(Inspect())
-        assert isinstance(answer, Inspection)
-        return answer
+        An interface that is set down in its own namespace (`ip link set X down`) loses the frames
+        that come to it, which count as dropped by a fault; the other end keeps its carrier.
+        """
+        links = ((self._number[link], condition) for link, condition in conditions.items())
+        return self._do(SetCondition(tuple(links), at_s))
+
+    def counters(self) -> Mapping[DirectedLink, LinkCounters]:
+        """What happened to the frames of every direction since the start.
+
+        At rest, received + duplicated = sent + dropped; otherwise the rest is in flight.
+        """
+        answer = self._client.ask(Count())
+        assert isinstance(answer, Counted)
+        directions = (direction for link in self._number for direction in link.directions)
+        return dict(zip(directions, answer.counters, strict=True))
 
     def lateness_p99_ms(self) -> float:
         """99th percentile of how late the daemon released frames since the last call."""
-        return self.inspect().lateness_p99_ms
+        answer = self._client.ask(Inspect())
+        assert isinstance(answer, Inspected)
+        return answer.lateness_p99_ms
 
     def processes(self) -> Mapping[str, subprocess.Popen[bytes]]:
         """The daemon."""
         return {"link-daemon": self._daemon}
 
-    def _ask(self, request: Request) -> Answer:
-        try:
-            with self._turn:
-                self._control.send(msgspec.json.encode(request))
-                reply = self._control.recv(MAX_MESSAGE_BYTES)
-        except OSError as error:
-            raise LinkError(f"the link daemon does not answer: {error}") from error
-        if not reply:
-            raise LinkError("the link daemon has ended")
-        answer = self._answers.decode(reply)
-        if isinstance(answer, Failed):
-            raise LinkError(f"the link daemon refused: {answer.reason}")
-        return answer
+    def _do(self, request: Request) -> float:
+        answer = self._client.ask(request)
+        assert isinstance(answer, Done)
+        return answer.t_s

@@ -19,6 +19,7 @@ from controller.messages import (
     Route,
     Routes,
 )
+from testbed.faults import LinkDown
 from testbed.network import Network
 from topologies.paths import k_shortest_paths
 
@@ -66,8 +67,7 @@ def test_a_dead_link_is_routed_around_and_taken_again_after_its_return(
     with control(network, tmp_path) as lab:
         route = moves(lab, "h1", "h10", rank=0)[0]
         hop = route.path[1], route.path[2]
-        link = network.topology.link_between[hop]
-        down_s = network.set_carrier(link, up=False)
+        down_s = network.set_faults([LinkDown(hop)])
         assert not lab.await_message(LinkState).up
         restored = lab.await_message(Routes)
         assert restored.cause == "restoration"
@@ -75,7 +75,7 @@ def test_a_dead_link_is_routed_around_and_taken_again_after_its_return(
         assert all(hop not in pairwise(route.path) for route in restored.routes)
         assert reaches(network, "h1", "h10")
         with streaming(network, "h1", "h10", 5, 4) as stream:
-            network.set_carrier(link, up=True)
+            network.set_faults([])
             back = lab.await_message(Routes, lambda m: route in m.routes)
             assert back.cause == "restoration"
         assert stream.lost == 0
@@ -90,10 +90,9 @@ def test_a_requested_path_is_kept_when_another_link_returns(
         shortest = moves(lab, "h1", "h10", rank=0)[0].path
         crossed = set(pairwise(wanted[0].path))
         free = next(hop for hop in pairwise(shortest) if hop not in crossed)
-        link = network.topology.link_between[free]
-        network.set_carrier(link, up=False)
+        network.set_faults([LinkDown(free)])
         lab.await_message(Routes, lambda m: m.cause == "restoration")
-        network.set_carrier(link, up=True)
+        network.set_faults([])
         returned = lab.await_message(Routes, lambda m: m.cause == "restoration")
         moved = {(route.src, route.dst) for route in returned.routes}
         assert ("h1", "h10") not in moved

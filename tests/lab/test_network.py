@@ -6,26 +6,12 @@ import re
 import subprocess
 
 import pytest
+from static_routes import install_shortest_paths
 
+from testbed.faults import LinkDown
 from testbed.network import Network
-from topologies.paths import shortest_paths
 
 pytestmark = pytest.mark.sandbox
-
-
-def install_shortest_paths(network: Network) -> None:
-    """Static entries for every pair, and static ARP, by the ordinary tools."""
-    addressing = network.addressing
-    for (source, target), path in shortest_paths(network.topology).items():
-        ip = addressing.ipv4
-        for switch, following in zip(path, (*path[1:], target), strict=True):
-            entry = (
-                f"ip,nw_src={ip[source]},nw_dst={ip[target]},"
-                f"actions=output:{addressing.port[switch, following]}"
-            )
-            subprocess.run(["ovs-ofctl", "-OOpenFlow13", "add-flow", switch, entry], check=True)
-        neighbour = [ip[target], "lladdr", addressing.mac[target], "dev", f"{source}-eth0"]
-        assert network.hosts.run(source, ["ip", "neigh", "add", *neighbour]).returncode == 0
 
 
 def ping(network: Network, source: str, target: str, count: int) -> str:
@@ -60,11 +46,10 @@ def test_carrier_down_is_seen_by_both_switches_and_comes_back(network: Network) 
             assert link_state(*ends) == state
 
     install_shortest_paths(network)
-    link = network.topology.link_between["s1", "s2"]
     await_state("up")
-    network.set_carrier(link, up=False)
+    network.set_faults([LinkDown(("s1", "s2"))])
     await_state("down")
     assert " 100% packet loss" in ping(network, "h1", "h2", 2)
-    network.set_carrier(link, up=True)
+    network.set_faults([])
     await_state("up")
     assert " 0% packet loss" in ping(network, "h1", "h2", 2)

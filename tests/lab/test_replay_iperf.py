@@ -93,12 +93,12 @@ def test_a_bottleneck_shows_as_loss_and_delay(tmp_path: Path) -> None:
 def test_an_outage_at_start_and_end_neither_hangs_nor_invents_packets(tmp_path: Path) -> None:
     segments = [PlannedSegment("a", "b", False, 1e6, 0.0, 3.0)]
     with open_namespaces(*HOSTS) as lab:
-        lab.set_link("a", "down")
+        lab.set_reachable("b", False)
         run, t0_s = replay(lab, segments, tmp_path / "traffic.jsonl")
         await_instant(t0_s + 1.0)
-        lab.set_link("a", "up")
+        lab.set_reachable("b", True)
         await_instant(t0_s + 2.0)
-        lab.set_link("a", "down")
+        lab.set_reachable("b", False)
         run.wait(20)
 
     (sent,), received = read(tmp_path / "traffic.jsonl")

@@ -88,7 +88,10 @@ def test_a_run_measures_what_it_promises(tmp_path: Path) -> None:
     output, errors = run.communicate(timeout=TIMEOUT_S)
     assert run.returncode in (0, 3), errors  # 3: this machine was too busy, and says so
     document = json.loads(output)
-    assert document.keys() == {"run", "playbook", "policy", "seed", "valid", "reasons", "metrics"}
+    assert document.keys() == {
+        *("run", "playbook", "policy", "seed", "metrics"),
+        *("verdict", "valid", "reasons", "warnings"),
+    }
     assert document["valid"] == (run.returncode == 0)
     metrics = document["metrics"]
     assert metrics["error_rate_percent"] < 20
@@ -96,7 +99,10 @@ def test_a_run_measures_what_it_promises(tmp_path: Path) -> None:
     assert metrics["outage_ms"]["n"] >= 1
     assert metrics["outage_ms"]["never_recovered"] == 0
     directory = RunDirectory(next(tmp_path.iterdir()))
-    for file in (directory.summary, directory.report, directory.telemetry, directory.twin):
+    for file in (
+        *(directory.summary, directory.report, directory.telemetry, directory.twin),
+        *(directory.idle, directory.links, directory.fidelity),
+    ):
         assert file.stat().st_size > 0
     assert "link-down" in events(tmp_path)
 

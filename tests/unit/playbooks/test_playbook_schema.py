@@ -8,8 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playbooks.schema import (
+    EndDown,
     Flood,
+    HostCrash,
     LinkDown,
+    Silent,
+    SwitchCrash,
     builtin_playbook,
     dump_playbook,
     json_schema,
@@ -35,6 +39,13 @@ timeline:
   - {at_s: 5.5, do: link-down, link: [KSCYng, s5], for_s: 3}
   - {at_s: 6, do: control-outage, switch: WASHng, for_s: 4}
   - {at_s: 8, do: flood, victim: CHINng, sources: 2, for_s: 6, rate_mbps: 8}
+  - {at_s: 9, do: end-down, link: [KSCYng, s5], end: s5, for_s: 2}
+  - {at_s: 9, do: silent, link: [s7, s5], from: KSCYng}
+  - {at_s: 9, do: silent, link: busiest, for_s: 1.5}
+  - {at_s: 10, do: degrade, link: busiest, over_s: 3, loss_percent: 20, delay_ms: 80, for_s: 5}
+  - {at_s: 11, do: flap, link: busiest, down_s: 0.5, up_s: 1, times: 3}
+  - {at_s: 12, do: switch-crash, switch: WASHng, for_s: 4}
+  - {at_s: 13, do: host-crash, host: CHINng}
 expect:
   error_rate_percent: {max: 5}
   latency_ms.p95: {min: 1, max: 80}
@@ -67,7 +78,7 @@ def test_builtin_playbooks_are_right_and_short(name: str) -> None:
 
 def test_labels_on_the_timeline_become_names(tmp_path: Path) -> None:
     playbook = load_playbook(write(tmp_path, GOOD))
-    busiest, between, outage, flood = playbook.timeline
+    busiest, between, outage, flood, end_down, silent, *_, crash, dead = playbook.timeline
     assert isinstance(busiest, LinkDown)
     assert busiest.link == "busiest"
     assert isinstance(between, LinkDown)
@@ -76,6 +87,14 @@ def test_labels_on_the_timeline_become_names(tmp_path: Path) -> None:
     assert outage.switch == "s12"
     assert isinstance(flood, Flood)
     assert flood.victim == "h3"
+    assert isinstance(end_down, EndDown)
+    assert (end_down.link, end_down.end) == (("s7", "s5"), "s5")
+    assert isinstance(silent, Silent)
+    assert silent.sender == "s7"
+    assert isinstance(crash, SwitchCrash)
+    assert crash.switch == "s12"
+    assert isinstance(dead, HostCrash)
+    assert dead.host == "h3"
 
 
 def test_the_network_has_the_asked_shape(tmp_path: Path) -> None:
@@ -103,6 +122,11 @@ def test_the_resolved_playbook_is_the_same_playbook(name: str, tmp_path: Path) -
     assert load_playbook(write(tmp_path, dump_playbook(playbook))) == playbook
 
 
+def test_every_kind_of_event_is_written_out_and_read_again(tmp_path: Path) -> None:
+    playbook = load_playbook(write(tmp_path, GOOD))
+    assert load_playbook(write(tmp_path, dump_playbook(playbook))) == playbook
+
+
 def test_defaults_are_written_out(tmp_path: Path) -> None:
     minimal = "\n".join(line for line in GOOD.splitlines()[:6] if not line.startswith("routing"))
     resolved = yaml.safe_load(dump_playbook(load_playbook(write(tmp_path, minimal))))
@@ -113,7 +137,12 @@ def test_defaults_are_written_out(tmp_path: Path) -> None:
 
 def test_the_json_schema_knows_the_events() -> None:
     definitions = json_schema()["$defs"]
-    assert {"LinkDown", "ControlOutage", "Flood", "Bound"} <= set(definitions)
+    events = {"LinkDown", "EndDown", "Silent", "Degrade", "Flap", "SwitchCrash", "HostCrash"}
+    assert events | {"ControlOutage", "Flood", "Bound"} <= set(definitions)
+    for event in definitions.values():
+        if "do" in event.get("properties", {}):
+            fields = [v for name, v in event["properties"].items() if name != "do"]
+            assert all(field.get("description") for field in fields)
 
 
 ODD = st.one_of(

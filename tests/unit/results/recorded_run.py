@@ -27,7 +27,15 @@ from controller.messages import (
 from generators.records import Received, Segment
 from generators.schedule import Schedule
 from results.run_directory import Event, Manifest, RunDirectory
-from testbed.records import FidelitySample, ProbeStream
+from testbed.records import (
+    FidelitySample,
+    IdleCheck,
+    IdleLink,
+    IdlePath,
+    LinkCounters,
+    LinksSample,
+    ProbeStream,
+)
 from topologies.loads import link_loads_bps, link_rates_bps
 from topologies.model import Host, Link, LinkShape, OdPair, Routing, Switch, Topology
 from topologies.paths import path_directions, propagation_delay_ms, shortest_paths
@@ -151,6 +159,8 @@ class RecordedRun:
         write_lines(run.traffic, self._traffic())
         write_lines(run.probes, self._probes())
         write_lines(run.fidelity, self._fidelity())
+        write_lines(run.links, self._links())
+        write_lines(run.idle, self._idle())
         write_lines(run.twin, sorted(self._twin(), key=lambda r: r.t_s))
         return run
 
@@ -332,6 +342,45 @@ class RecordedRun:
             )
             for second in range(self.seconds)
         ]
+
+    def _links(self) -> list[LinksSample]:
+        """In every second each direction takes in 100 frames, of which its queue drops one."""
+        return [
+            LinksSample(
+                t_s=T0_S + second + 0.5,
+                counters=(
+                    LinkCounters(
+                        received=100 * second,
+                        sent=99 * second,
+                        dropped_by_queue=second,
+                        dropped_by_loss=0,
+                        dropped_by_fault=0,
+                        queue_high_water_packets=7,
+                    ),
+                )
+                * (2 * len(self.topology.links)),
+            )
+            for second in range(self.seconds)
+        ]
+
+    def _idle(self) -> list[IdleCheck]:
+        links = [
+            IdleLink(
+                src=a,
+                dst=b,
+                configured_ms=link.shape.delay_ms,
+                measured_ms=link.shape.delay_ms + 0.2,
+                sent=10,
+                arrived=10,
+            )
+            for link in self.topology.links
+            for a, b in link.directions
+        ]
+        paths = [
+            IdlePath(src=src, dst=dst, arrived=True, configured_ms=5.0, measured_ms=5.6)
+            for src, dst in self.topology.od_pairs
+        ]
+        return [*links, *paths]
 
     def _twin(self) -> list[Any]:
         if self.policy != "twin":

@@ -126,8 +126,10 @@ def test_the_summary_is_written_as_plain_json(tmp_path: Path) -> None:
         "playbook",
         "policy",
         "seed",
+        "verdict",
         "valid",
         "reasons",
+        "warnings",
         "metrics",
         "details",
     }

@@ -18,8 +18,10 @@ def summary(policy: str, seed: int = 1, playbook: str = "high-load", **metrics: 
         playbook=playbook,
         policy=policy,
         seed=seed,
-        valid=metrics.pop("valid", True),
+        verdict=(verdict := metrics.pop("verdict", "valid")),
+        valid=verdict != "invalid",
         reasons=metrics.pop("reasons", ()),
+        warnings=metrics.pop("warnings", ()),
         metrics=metrics,
         details={},
     )
@@ -94,15 +96,26 @@ def test_several_runs_a_side() -> None:
 
 
 def test_an_invalid_run_or_other_seeds_spoil_a_comparison() -> None:
-    bad = summary("plain", valid=False, reasons=("too busy",), goodput_mbps=1.0)
+    bad = summary("plain", verdict="invalid", reasons=("too busy",), goodput_mbps=1.0)
     comparison = compare([bad], [summary("twin", 2, goodput_mbps=2.0)])
     assert not comparison.valid
     assert comparison.reasons == (
         "high-load-plain-1: too busy",
         "high-load: the seeds differ ([1] before, [2] after)",
     )
-    assert "NOT VALID" in shown(comparison_table(comparison))
+    assert comparison.verdict == "invalid"
+    assert "(INVALID)" in shown(comparison_table(comparison))
     assert "too busy" in shown(comparison_table(comparison))
+
+
+def test_a_degraded_run_is_a_result_that_says_so() -> None:
+    late = summary("plain", verdict="degraded", warnings=("frames [late]",), goodput_mbps=1.0)
+    comparison = compare([late], [summary("twin", goodput_mbps=2.0)])
+    assert comparison.valid
+    assert comparison.verdict == comparison.document()["verdict"] == "degraded"
+    for table in (comparison_table(comparison), figures_table(late)):
+        assert "(DEGRADED)" in shown(table)
+        assert "frames [late]" in shown(table)
 
 
 def test_without_a_common_playbook_there_is_nothing_to_compare() -> None:

@@ -140,3 +140,14 @@ def test_sent_against_requested_knows_only_clients_with_a_count() -> None:
     segments = [segment(0.0, 1.0, 90), segment(1.0, 1.0, -1), segment(0.0, 1.0, 1, attack=True)]
     assert sent_percent(segments, Window(0.0, 5.0)) == pytest.approx(90.0)
     assert sent_percent([], Window(0.0, 5.0)) is None
+
+
+def test_a_client_whose_host_crashed_is_taken_to_have_sent_until_then() -> None:
+    died = msgspec.structs.replace(segment(1.0, 4.0, -1), host_crashed_s=3.0)
+    never_started = msgspec.structs.replace(segment(5.0, 4.0, -1), host_crashed_s=3.0)
+    assert sending_span(died) == (1.0, 3.0)
+    balance = packet_balance([died, never_started], [received(1.0, 3.0, 190)], Window(0.0, 10.0))
+    assert balance is not None
+    assert (balance.sent, balance.received) == (pytest.approx(200.0), 190)
+    assert (balance.clients, balance.estimated_clients) == (1, 1)
+    assert sent_percent([died, never_started], Window(0.0, 10.0)) is None

@@ -65,3 +65,10 @@ def test_deliverable_weighs_matrices_and_failures_by_time() -> None:
     bits = deliverable_bits(triangle(), schedule, 100.0, [down], Window(101.0, 104.0))
     assert bits == pytest.approx(1.5 * 20e6 + 1.5 * 10e6)
     assert utilisation_percent([], bits, Window(101.0, 104.0)) is None
+
+
+def test_a_switch_that_lost_its_counters_carries_no_less_than_nothing() -> None:
+    telemetry = [ports(0.0, 500_000), ports(1.0, 625_000), ports(2.0, 125_000), ports(3.0, 250_000)]
+    loads = link_loads(telemetry, triangle(), Window(0.0, 9.0), 1.0)
+    assert loads is not None
+    assert loads.max_over_time == pytest.approx([0.1, 0.1, 0.1])

@@ -7,7 +7,12 @@ from results.metrics.outage import first_reroute_ms, outage_ms, outage_parts_ms,
 from results.timeline import Failure
 from testbed.records import ProbeStream
 
-FAULT = Failure(("s1", "s2"), at_s=10.0, until_s=20.0)
+
+def link_down(a: str, b: str, at_s: float, until_s: float) -> Failure:
+    return Failure("link-down", {"link": [a, b]}, frozenset({(a, b), (b, a)}), at_s, until_s)
+
+
+FAULT = link_down("s1", "s2", at_s=10.0, until_s=20.0)
 
 
 def stream(
@@ -88,7 +93,7 @@ def test_a_stream_that_stays_silent_never_recovered_and_counts_with_what_was_see
 
 
 def test_the_hole_ends_where_the_timeline_goes_on() -> None:
-    fault = Failure(("s2", "s1"), at_s=10.0, until_s=10.5)
+    fault = link_down("s2", "s1", at_s=10.0, until_s=10.5)
     found = outages([stream(range(100, 300))], [baseline()], [fault])
     assert found[0].outage_ms == pytest.approx(500.0)
 
@@ -100,7 +105,7 @@ def test_the_last_packets_in_flight_are_no_outage() -> None:
 
 
 def test_without_stream_at_the_fault_or_without_routes_there_is_no_figure() -> None:
-    late = Failure(("s1", "s2"), at_s=15.0, until_s=20.0)
+    late = link_down("s1", "s2", at_s=15.0, until_s=20.0)
     assert outages([stream(range(0))], [baseline()], [late]) == []
     assert outages([stream(range(100, 120))], [], [FAULT]) == []
     assert outage_ms([]) is None
@@ -146,3 +151,33 @@ def test_the_first_end_may_report_before_the_fault_is_complete() -> None:
     early = LinkState(t_s=9.98, datapath="s1", neighbour="s2", up=False)
     found = outages([stream(range(100, 112))], [baseline(), early], [FAULT])
     assert outage_parts_ms(found)["detected"] == 0.0
+
+
+def test_a_one_way_failure_breaks_only_what_goes_that_way() -> None:
+    def silent(*direction: str) -> Failure:
+        return Failure("silent", {}, frozenset({(direction[0], direction[1])}), 10.0, 20.0)
+
+    routes = Routes(
+        t_s=1.0,
+        cause="baseline",
+        routes=(Route("a", "b", ("s1", "s2")), Route("b", "a", ("s2", "s3", "s1"))),
+    )
+    assert len(outages([stream(range(100, 120))], [routes], [silent("s1", "s2")])) == 1
+    assert outages([stream(range(100, 120))], [routes], [silent("s2", "s1")]) == []
+
+
+def test_a_crashed_switch_breaks_what_leads_through_it_but_not_its_own_hosts() -> None:
+    routes = Routes(
+        t_s=1.0,
+        cause="baseline",
+        routes=(Route("a", "b", ("s1", "s2", "s3")), Route("b", "a", ("s3", "s2", "s1"))),
+    )
+
+    def crash(switch: str) -> Failure:
+        ring = ("s1", "s2", "s3")
+        hit = frozenset((x, y) for x in ring for y in ring if x != y and switch in (x, y))
+        return Failure("switch-crash", {"switch": switch}, hit, 10.0, 20.0)
+
+    (through,) = outages([stream(range(100, 120))], [routes], [crash("s2")])
+    assert through.failure.kind == "switch-crash"
+    assert outages([stream(range(100, 120))], [routes], [crash("s3")]) == []

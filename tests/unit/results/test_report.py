@@ -44,7 +44,7 @@ def test_the_page_of_a_run_stands_alone(tmp_path: Path, capsys: pytest.CaptureFi
     assert document["metrics"]["outage_ms"]["n"] == 1
     page = run.report.read_text()
     assert not re.search(r"(src|href)=|@import|url\(|<script", page)
-    for text in ("A – B down", "flood on B", "alarm for B", "Outages"):
+    for text in ("A – B down", "flood on B", "alarm for B", "Outages", "Fidelity", "6 of 6 paths"):
         assert text in page
     for drawing in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
         ElementTree.fromstring(drawing)
@@ -74,6 +74,22 @@ def test_a_run_that_died_at_once_still_has_a_page(tmp_path: Path) -> None:
         path.unlink()
     assert report_verb(run.path) == 0
     assert "the run ended before anything was measured" in run.report.read_text()
+
+
+def test_a_run_from_before_the_idle_check_still_has_a_page(tmp_path: Path) -> None:
+    run = recorded("twin").write(tmp_path / "one")
+    for path in (run.idle, run.links):
+        path.unlink()
+    manifest = json.loads(run.manifest.read_text())
+    del manifest["bounds"]
+    run.manifest.write_text(json.dumps(manifest))
+    assert report_verb(run.path) == 0
+    summary = json.loads(run.summary.read_text())
+    assert summary["verdict"] == "valid"
+    assert "idle.jsonl is missing" in summary["details"]["notes"]
+    page = run.report.read_text()
+    assert "senders started late" in page
+    assert "Links checked idle" not in page
 
 
 def test_a_wrong_directory_is_one_clear_message(tmp_path: Path) -> None:

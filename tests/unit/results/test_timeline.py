@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from results.fault_events import BEGINS, ENDS, FAULT_KINDS, FaultKind
 from results.run_directory import Event
 from results.timeline import Window, failures, floods, measured_window, surviving_spans
+from topologies.catalogue import load_topology
+from topologies.model import DirectedLink
+
+TRIANGLE = load_topology("triangle")
 
 
 def event(t_s: float, name: str, **detail: object) -> Event:
@@ -34,10 +39,10 @@ def test_a_failure_lasts_until_the_timeline_goes_on() -> None:
         event(14.0, "flood-start", victim="v", sources=["s"]),
         event(16.0, "link-down", link=["c", "d"]),
     ]
-    found = failures(events, Window(10.0, 20.0))
-    assert [(one.link, one.at_s, one.until_s) for one in found] == [
-        (("a", "b"), 12.0, 14.0),
-        (("c", "d"), 16.0, 20.0),
+    found = failures(events, TRIANGLE, Window(10.0, 20.0))
+    assert [(one.kind, one.subject, one.at_s, one.until_s) for one in found] == [
+        ("link-down", {"link": ["a", "b"]}, 12.0, 14.0),
+        ("link-down", {"link": ["c", "d"]}, 16.0, 20.0),
     ]
 
 
@@ -47,7 +52,7 @@ def test_surviving_spans_follow_down_and_up() -> None:
         event(12.0, "link-down", link=["a", "b"]),
         event(15.0, "link-up", link=["b", "a"]),
     ]
-    spans = list(surviving_spans(events, Window(10.0, 20.0)))
+    spans = list(surviving_spans(events, TRIANGLE, Window(10.0, 20.0)))
     both = {("x", "y"), ("y", "x")}
     assert spans == [
         (Window(10.0, 12.0), both),
@@ -70,3 +75,54 @@ def test_floods_and_one_that_did_not_end() -> None:
         ("v", ("s", "t"), 1.0, 3.0),
         ("w", ("s",), 2.0, 9.0),
     ]
+
+
+DETAILS: dict[FaultKind, dict[str, object]] = {
+    "link-down": {"link": ["s1", "s2"]},
+    "end-down": {"link": ["s1", "s2"], "end": "s2"},
+    "silent": {"link": ["s1", "s2"], "from": "s2"},
+    "degrade": {"link": ["s1", "s2"], "over_s": 1.0, "loss_percent": 50.0},
+    "flap": {"link": ["s1", "s2"]},
+    "switch-crash": {"switch": "s2"},
+    "host-crash": {"host": "h2"},
+}
+BOTH = {("s1", "s2"), ("s2", "s1")}
+OF_H2 = {("h2", "s2"), ("s2", "h2")}
+DEAD: dict[FaultKind, set[DirectedLink]] = {
+    "link-down": BOTH,
+    "end-down": BOTH,
+    "silent": {("s2", "s1")},
+    "degrade": set(),
+    "flap": BOTH,
+    "switch-crash": BOTH | {("s2", "s3"), ("s3", "s2")} | OF_H2,
+    "host-crash": OF_H2,
+}
+
+
+@pytest.mark.parametrize("kind", FAULT_KINDS)
+def test_what_survives_each_kind_of_fault(kind: FaultKind) -> None:
+    events = [
+        event(12.0, BEGINS[kind], **DETAILS[kind], stated_s=12.0),
+        event(15.0, ENDS[kind], **DETAILS[kind], stated_s=15.0),
+    ]
+    window = Window(10.0, 20.0)
+    assert [dead for _, dead in surviving_spans(events, TRIANGLE, window)] == [
+        set(),
+        DEAD[kind],
+        set(),
+    ]
+    (failure,) = failures(events, TRIANGLE, window)
+    assert (failure.kind, failure.at_s, failure.until_s) == (kind, 12.0, 15.0)
+    assert failure.subject == DETAILS[kind]
+    assert failure.directions >= DEAD[kind]
+
+
+def test_faults_that_overlap_end_one_by_one() -> None:
+    events = [
+        event(11.0, "switch-crash", switch="s2"),
+        event(12.0, "link-down", link=["s1", "s2"]),
+        event(13.0, "switch-restart", switch="s2"),
+        event(14.0, "link-up", link=["s1", "s2"]),
+    ]
+    dead = [dead for _, dead in surviving_spans(events, TRIANGLE, Window(10.0, 20.0))]
+    assert dead == [set(), DEAD["switch-crash"], DEAD["switch-crash"], BOTH, set()]

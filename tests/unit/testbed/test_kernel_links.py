@@ -1,23 +1,74 @@
-"""The tc commands of the kernel backend; tests/kernel runs them on a kernel that has netem."""
+"""The ip and tc commands of the kernel backend; tests/kernel runs them on a kernel with netem."""
 
 from __future__ import annotations
 
-from testbed.links.kernel import queueing_disciplines
+from dataclasses import replace
+
+import pytest
+
+from testbed.links.wire import attach, interfaces, renew, reshape, unchangeable, wires
 from topologies.model import LinkShape
 
-
-def test_a_new_interface_gets_htb_with_netem_below() -> None:
-    shape = LinkShape(rate_bps=12e6, delay_ms=10.0, loss_percent=1.5, queue_packets=50)
-    root, rate, delay = queueing_disciplines("add", "s1-eth2", shape)
-    assert " ".join(root) == "qdisc add dev s1-eth2 root handle 1: htb default 1"
-    assert " ".join(rate).startswith(
-        "class add dev s1-eth2 parent 1: classid 1:1 htb rate 12000000bit"
-    )
-    # 12 Mbit/s for 10 ms are 10 frames of 1500 bytes in flight, besides the 50 in the queue.
-    assert " ".join(delay).endswith("netem limit 60 delay 10.0ms loss 1.5%")
+SHAPE = LinkShape(rate_bps=12e6, delay_ms=10.0, loss_percent=1.5, queue_packets=50)
+FORTH, BACK = wires(3)
 
 
-def test_a_change_leaves_the_root_alone() -> None:
-    commands = queueing_disciplines("change", "s1-eth2", LinkShape(rate_bps=1e6, delay_ms=1.0))
-    assert [command[1] for command in commands] == ["change", "change"]
-    assert not any("root" in command for command in commands)
+def medium(shape: LinkShape) -> str:
+    return next(line for line in attach(FORTH, shape) if "netem" in line)
+
+
+def test_both_directions_use_the_same_pairs_the_other_way() -> None:
+    assert (FORTH.entry, FORTH.transmitter) == (BACK.exit, BACK.receiver)
+    assert (BACK.entry, BACK.transmitter) == (FORTH.exit, FORTH.receiver)
+    assert FORTH.gate != BACK.gate
+    made = " ".join(interfaces("s1-eth1", "s2-eth4", FORTH))
+    for name in ("s1-eth1", "s2-eth4", FORTH.entry, FORTH.exit, FORTH.transmitter, FORTH.receiver):
+        assert f" {name} " in made
+
+
+def test_names_fit_an_interface() -> None:
+    assert all(len(name) < 16 for name in (wires(9999)[0].entry, wires(9999)[0].transmitter))
+
+
+def test_the_queue_is_the_leaf_of_the_rate_and_nothing_else() -> None:
+    lines = list(attach(FORTH, SHAPE))
+    assert any("htb rate 12000000bit" in line and FORTH.transmitter in line for line in lines)
+    assert f"qdisc add dev {FORTH.transmitter} parent 1:1 handle 2: pfifo limit 50" in lines
+    in_bytes = attach(FORTH, replace(SHAPE, queue_bytes=75_000))
+    assert any(line.endswith("bfifo limit 75000") for line in in_bytes)
+
+
+def test_the_medium_delays_and_loses() -> None:
+    assert f"dev {FORTH.exit} root" in medium(SHAPE)
+    assert "delay 10ms rate 12000000bit loss 1.5% duplicate 0% corrupt 0%" in medium(SHAPE)
+
+
+@pytest.mark.parametrize(("reordering", "rate"), [(False, "rate 100gbit"), (True, "rate 0bit")])
+def test_a_rate_in_netem_keeps_the_order(reordering: bool, rate: str) -> None:
+    shape = replace(SHAPE, jitter_ms=2.0, reordering=reordering)
+    assert f"delay 10ms 2ms 0% distribution normal {rate}" in medium(shape)
+
+
+def test_bursts_follow_the_gilbert_model() -> None:
+    # Bad state left after 4 frames on average, entered so that 20 % of the time is spent there.
+    words = medium(replace(SHAPE, loss_percent=20.0, loss_burst_packets=4.0))
+    assert "loss gemodel 6.25% 25% 100% 0%" in words
+
+
+def test_a_change_leaves_everything_in_place() -> None:
+    assert all(line.split()[1] == "change" for line in reshape(FORTH, SHAPE))
+
+
+def test_renewal_makes_the_same_disciplines_again() -> None:
+    made = {line for line in attach(FORTH, SHAPE) if line.startswith("qdisc add")}
+    again = {line for line in renew(FORTH, SHAPE) if line.startswith("qdisc add")}
+    assert len(again) == 2
+    assert again <= made
+
+
+def test_what_netem_cannot_change_is_refused() -> None:
+    assert unchangeable(SHAPE, replace(SHAPE, delay_ms=99.0, queue_packets=5)) is None
+    assert unchangeable(SHAPE, replace(SHAPE, queue_bytes=1000))
+    jitter = replace(SHAPE, jitter_ms=1.0)
+    assert unchangeable(SHAPE, jitter) is None
+    assert unchangeable(jitter, replace(jitter, jitter_distribution="pareto"))

@@ -1,11 +1,12 @@
 import contextlib
 import copy
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from topologies.documents import DocumentError
@@ -59,6 +60,66 @@ def test_a_network_is_read_with_its_defaults(tmp_path: Path) -> None:
     assert topology.access_links == (Link("h1", "edge-sw-1", LinkShape(100e6, 0.5)),)
 
 
+def test_a_link_may_do_all_that_the_model_knows(tmp_path: Path) -> None:
+    impairments = (
+        "queue_bytes: 30000, jitter_distribution: pareto, jitter_correlation_percent: 25, "
+        "reordering: true, loss_burst_packets: 4, duplicate_percent: 0.5, corrupt_percent: 0.1"
+    )
+    network = GOOD.replace("loss_percent: 1}", f"loss_percent: 1, {impairments}}}")
+    (link,) = load_network(write(tmp_path, network)).core_links
+    assert link.shape == LinkShape(
+        rate_bps=20e6,
+        delay_ms=3.0,
+        jitter_ms=0.5,
+        loss_percent=1.0,
+        queue_packets=50,
+        queue_bytes=30000,
+        jitter_distribution="pareto",
+        jitter_correlation_percent=25.0,
+        reordering=True,
+        loss_burst_packets=4.0,
+        duplicate_percent=0.5,
+        corrupt_percent=0.1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("core", "link", "where"),
+    [
+        (
+            "",
+            "loss_percent: 100, loss_burst_packets: 5",
+            r"links\[0\].loss_percent: 100 % .*83.33 %",
+        ),
+        ("loss_burst_packets: 1", "loss_percent: 51", r"links\[0\].loss_percent: 51 % .*50 %"),
+        ("loss_percent: 90", "loss_burst_packets: 2", r"links\[0\].loss_burst_packets: 90 %"),
+        ("loss_percent: 90, loss_burst_packets: 2", "", r"defaults.core.loss_percent: 90 %"),
+    ],
+)
+def test_bursts_leave_a_frame_between_them(
+    tmp_path: Path, core: str, link: str, where: str
+) -> None:
+    network = GOOD.replace("queue_packets: 50}", f"queue_packets: 50, {core}}}")
+    with pytest.raises(DocumentError, match=where) as caught:
+        load_network(write(tmp_path, network.replace("loss_percent: 1}", f"{link}}}")))
+    assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("queue_bytes: 1513", "1513 is less than 1514"),
+        ("loss_burst_packets: 0.5", "0.5 is less than 1"),
+        ("jitter_correlation_percent: 101", "101.* is more than 100"),
+        ("jitter_distribution: gamma", "'gamma' is not one of 'normal', 'uniform' or 'pareto'"),
+        ("reordering: 1", "1 is neither true nor false"),
+    ],
+)
+def test_impossible_impairments_are_refused(tmp_path: Path, given: str, message: str) -> None:
+    with pytest.raises(DocumentError, match=message):
+        load_network(write(tmp_path, GOOD.replace("loss_percent: 1}", f"{given}}}")))
+
+
 def test_names_leave_room_for_the_interface(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match=r"'edge-sw-10' is not a valid name .*15 characters"):
         load_network(write(tmp_path, GOOD.replace("edge-sw-1", "edge-sw-10")))
@@ -67,7 +128,8 @@ def test_names_leave_room_for_the_interface(tmp_path: Path) -> None:
 def test_the_json_schema_knows_every_key() -> None:
     schema = json_schema()
     assert set(schema["properties"]) == {"name", "defaults", "zones", "switches", "hosts", "links"}
-    assert "rate_mbps" in schema["$defs"]["LinkSection"]["properties"]
+    of_a_shape = {field.name for field in fields(LinkShape)} - {"rate_bps"} | {"rate_mbps"}
+    assert of_a_shape <= set(schema["$defs"]["LinkSection"]["properties"])
 
 
 ODD = st.one_of(
@@ -87,7 +149,7 @@ def key_paths(tree: Any) -> list[tuple[Any, ...]]:
     return [(key, *below) for key, child in children for below in [(), *key_paths(child)]]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_document_brings_the_reader_down(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

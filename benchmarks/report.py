@@ -1,0 +1,62 @@
+"""What every benchmark says: on what, what was measured, and which targets are met."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from testbed.reference.targets import Target
+
+Step = Callable[[str, float | None], None]
+"""Called with what is being done and the share of the work that is behind."""
+
+NAMES: Mapping[str, str] = {
+    "links": "the links of this machine's backend against what is configured, beside a plain veth",
+}
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """What it was measured on."""
+
+    cpus: int
+    kernel: str
+    architecture: str
+    python: str
+    load_average: float
+    """Of the last minute, as the benchmark began: 0 is an idle machine."""
+    backend: str | None = None
+    """That makes the links, where links matter."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The result of a benchmark. All targets met: it has passed."""
+
+    bench: str
+    machine: Machine
+    rows: Sequence[Mapping[str, Any]]
+    """All figures, one mapping per measurement."""
+    targets: Sequence[Target]
+    baseline: Mapping[str, float | None] = {}
+    """By the name of a target: what was measured of that which it stands beside."""
+    baseline_name: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every target is met."""
+        return all(target.met for target in self.targets)
+
+
+def this_machine(backend: str | None = None) -> Machine:
+    """The machine as it is now."""
+    return Machine(
+        cpus=len(os.sched_getaffinity(0)),
+        kernel=platform.release(),
+        architecture=platform.machine(),
+        python=platform.python_version(),
+        load_average=round(os.getloadavg()[0], 2),
+        backend=backend,
+    )

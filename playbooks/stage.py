@@ -1,0 +1,83 @@
+"""Carries out the timeline: faults and control outages, each at its instant."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from generators.replay import Replay
+from playbooks.timeline import Instant, Mark, SetControlChannel, SetFault
+from testbed.faults import Fault, crashed_hosts, crashed_switches
+from testbed.network import Network
+from testbed.probes import Probes
+
+LEAD_S = 0.05
+"""So long before its instant a change is handed to the links, which make it themselves."""
+
+RESTART_LEAD_S = 0.25
+"""And so long a restart: a switch is built, a host's services are started, then carrier returns.
+The controller may meet the switch that much earlier."""
+
+
+class Stage:
+    """The network and what runs on it, while the timeline changes them."""
+
+    def __init__(self, network: Network, replay: Replay, probes: Probes) -> None:
+        self._network = network
+        self._replay = replay
+        self._probes = probes
+        self._holding: dict[int, Fault] = {}
+        """By the action that it belongs to."""
+
+    def lead_s(self, instant: Instant) -> float:
+        """How long before its time it has to be handed over."""
+        if not any(isinstance(step, SetFault) for step in instant.steps):
+            return 0.0
+        before, after = self._holding.values(), self._after(instant).values()
+        restarted = (crashed_switches(before) | crashed_hosts(before)) - (
+            crashed_switches(after) | crashed_hosts(after)
+        )
+        return RESTART_LEAD_S if restarted else LEAD_S
+
+    def perform(self, instant: Instant, stated_s: float) -> Iterator[tuple[str, Any, float]]:
+        """Do all that is due at `stated_s` (CLOCK_MONOTONIC).
+
+        Yields (name, details, when it was in force) of everything that is to be recorded.
+
+        Raises:
+            LinkError: the network could not be changed.
+        """
+        changed_s = self._change(self._after(instant), stated_s)
+        for step in instant.steps:
+            match step:
+                case SetFault(event=event):
+                    if event is not None:
+                        yield event, step.detail, changed_s
+                case SetControlChannel(switch=switch, connected=connected):
+                    self._network.set_control_channel(switch, connected)
+                    yield step.event, step.detail, time.monotonic()
+                case Mark():
+                    yield step.event, step.detail, stated_s
+
+    def _after(self, instant: Instant) -> dict[int, Fault]:
+        holding = dict(self._holding)
+        for step in instant.steps:
+            if isinstance(step, SetFault) and step.fault is not None:
+                holding[step.number] = step.fault
+            elif isinstance(step, SetFault):
+                del holding[step.number]
+        return holding
+
+    def _change(self, holding: dict[int, Fault], at_s: float) -> float:
+        if holding == self._holding:
+            return at_s
+        before, after = crashed_hosts(self._holding.values()), crashed_hosts(holding.values())
+        self._holding = holding
+        for host in sorted(before - after):
+            self._replay.host_restarted(host)
+            self._probes.host_restarted(host)
+        for host in sorted(after - before):
+            self._replay.host_crashed(host, at_s)
+            self._probes.host_crashed(host, at_s)
+        return self._network.set_faults(holding.values(), at_s)

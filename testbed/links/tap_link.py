@@ -1,0 +1,80 @@
+"""A link as the daemon holds it: two TAP ends, and a channel in each direction."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+from testbed.links import tap
+from testbed.links.backend import LinkCondition
+from testbed.links.channel import Channel
+from testbed.links.protocol import LinkSpec
+from topologies.model import LinkShape
+
+_CARD_FAILURES = {
+    errno.EIO: "the interface is down",
+    errno.EBADFD: "the interface is gone, with its host",
+    errno.EAGAIN: "its host takes no more frames for now",
+    errno.ENOBUFS: "its host has no memory for the frame",
+    errno.ENOMEM: "its host has no memory for the frame",
+}
+"""What a network card may suffer too, and so loses a frame without ending the lab; see the
+kernel's drivers/net/tun.c."""
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """Frames read from `source_fd` leave at `target_fd`, as `channel` says."""
+
+    source_fd: int
+    target_fd: int
+    target_name: str
+    channel: Channel
+
+    def lose(self, error: OSError) -> None:
+        """The far end did not take a frame: a fault of that end.
+
+        Raises:
+            OSError: an error that no network card could have.
+        """
+        if error.errno not in _CARD_FAILURES:
+            raise OSError(error.errno, f"cannot write a frame: {error.strerror}", self.target_name)
+        self.channel.dropped_by_fault += 1
+
+
+class TapLink:
+    """A link."""
+
+    def __init__(self, spec: LinkSpec, seed: int) -> None:
+        """Make the two interfaces and bring them up.
+
+        Raises:
+            OSError: it failed; the error names the interface.
+        """
+        self._fds = (tap.create_tap(spec.a), tap.create_tap(spec.b))
+        self._carrier = (True, True)
+        there, back = Channel(spec.shape, seed), Channel(spec.shape, seed + 1)
+        self.directions = (
+            Direction(self._fds[0], self._fds[1], spec.b, there),
+            Direction(self._fds[1], self._fds[0], spec.a, back),
+        )
+
+    def reshape(self, shape: LinkShape) -> None:
+        """Frames taken in from now on meet `shape`."""
+        for direction in self.directions:
+            direction.channel.reshape(shape)
+
+    def set_passing(self, condition: LinkCondition) -> None:
+        """Let frames through, or not, without telling the ends."""
+        for direction, passes in zip(self.directions, condition.passes, strict=True):
+            if passes and all(condition.carrier):
+                direction.channel.mend()
+            else:
+                direction.channel.fail()
+
+    def set_carrier(self, condition: LinkCondition) -> None:
+        """Give the ends carrier, or take it away; see `tap.set_carrier`."""
+        for fd, before, after in zip(self._fds, self._carrier, condition.carrier, strict=True):
+            if after != before:
+                tap.set_carrier(fd, after)
+        self._carrier = condition.carrier

@@ -1,0 +1,103 @@
+"""A Linux with netem and the openvswitch module on any machine: the package user-mode-linux.
+
+The guest is a process of ours, so no privilege is needed; it has one processor and slow system
+calls. See the kernel's Documentation/virt/uml.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = "user-mode-linux"
+_MODULES = "/usr/lib/uml/modules"
+_INIT = Path(__file__).with_name("guest-init")
+_MEMORY = "4096M"
+_PASSED_ON = ("HOME", "LANG", "PATH", "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
+
+
+class GuestError(Exception):
+    """The guest did not get as far as the command's end; the message holds its last words."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    status: int
+    output: str
+
+
+def missing() -> str | None:
+    """Why there can be no guest here, or None."""
+    for program in ("linux.uml", "linux"):
+        if shutil.which(program):
+            return None
+    return f"no program linux.uml: install the package {PACKAGE}"
+
+
+def run(argv: Sequence[str], results: Path, timeout_s: float) -> Outcome:
+    """Boot, run `argv` in the current folder as root of the guest, and switch off.
+
+    The guest sees all files of this machine; it writes to a copy in memory, except in `results`,
+    which must be an empty directory of ours.
+
+    Raises:
+        GuestError: the guest died or took longer than `timeout_s`.
+    """
+    results = results.resolve()
+    exports = [
+        f"export {name}={shlex.quote(os.environ[name])}"
+        for name in _PASSED_ON
+        if name in os.environ
+    ]
+    lines = [*exports, f"cd {shlex.quote(str(Path.cwd()))}", f"exec {shlex.join(argv)}"]
+    (results / "command").write_text("\n".join(lines) + "\n")
+    with (results / "console").open("wb") as console:
+        guest = subprocess.Popen(
+            _command_line(results),
+            # The guest's memory is a file there, which must allow executable mappings.
+            env={**os.environ, "TMPDIR": "/dev/shm"},
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        guest.wait(timeout_s)
+    except subprocess.TimeoutExpired as error:
+        raise GuestError(f"not done after {timeout_s:g} s:\n{_last_words(results)}") from error
+    finally:
+        # Every process of the guest is one of ours.
+        with suppress(ProcessLookupError):
+            os.killpg(guest.pid, signal.SIGKILL)
+        guest.wait()
+    if not (results / "status").exists():
+        raise GuestError(_last_words(results))
+    return Outcome(int((results / "status").read_text()), _read(results / "output"))
+
+
+def _command_line(results: Path) -> list[str]:
+    return [
+        shutil.which("linux.uml") or "linux",
+        f"mem={_MEMORY}",
+        *("rootfstype=hostfs", "rootflags=/", "ro", f"init={_INIT.resolve()}"),
+        *(f"uml_dir={results / 'uml'}", f"umid=guest{os.getpid()}"),
+        *("con=null", "con0=null,fd:1", "ssl=null", "quiet", "loglevel=3"),
+        *(f"RESULTS={results}", f"MODULES={_MODULES}"),
+    ]
+
+
+def _last_words(results: Path) -> str:
+    return "\n".join((_read(results / "output") + _read(results / "console")).splitlines()[-20:])
+
+
+def _read(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
