@@ -11,11 +11,11 @@ import time
 
 from testbed.links.wakeup import WakeUp
 
-TURN_NS = 300_000
+TURN_NS = 400_000
 """The longest time between two looks, and so twice the largest error that turns can make."""
 _WINDOW_NS = 5_000_000
-_BUSY_FRAMES = 40
-"""In a window: 8,000 frames/s are a load, 50 Mbit/s in large frames are not."""
+_BUSY_FRAMES = 30
+"""In a window: 6,000 frames/s are a load, 50 Mbit/s in large frames are not."""
 
 
 class Load:
