@@ -27,14 +27,14 @@ def test_every_link_and_path_delays_as_configured(network: Network) -> None:
     for link in links:
         assert (link.sent, link.arrived) == (FRAMES, FRAMES), link
         assert link.measured_ms is not None
-        assert -0.2 < link.measured_ms - link.configured_ms < 3.0, link
+        assert -0.5 < link.measured_ms - link.configured_ms < 10.0, link
     routing = shortest_paths(network.topology)
     paths = list(check_paths(*lab, routing))
     assert [(one.src, one.dst) for one in paths] == list(routing)
     for path in paths:
         assert path.arrived
         assert path.measured_ms is not None
-        assert -0.2 < path.measured_ms - path.configured_ms < 10.0, path
+        assert -1.0 < path.measured_ms - path.configured_ms < 50.0, path
 
 
 def packets(switch: str) -> int:
