@@ -16,7 +16,11 @@ Step = Callable[[str, float | None], None]
 
 NAMES: Mapping[str, str] = {
     "links": "the links of this machine's backend against what is configured, beside a plain veth",
+    "seeds": "a playbook under the twin and under the plain controller, seed by seed",
+    "gan-quality": "traffic made by the GAN against held-out history, beside a bootstrap",
+    "vae-imputation": "gaps in telemetry filled by the VAE, beside plain methods",
 }
+"""Each is the module of that name, with underscores."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -38,11 +42,11 @@ class Report(msgspec.Struct, frozen=True):
     bench: str
     machine: Machine
     rows: Sequence[Mapping[str, Any]]
-    """All figures, one mapping per measurement."""
+    """All figures, one mapping per measurement: `what` was measured, and `figures`, or why it
+    `failed`."""
     targets: Sequence[Target]
-    baseline: Mapping[str, float | None] = {}
-    """By the name of a target: what was measured of that which it stands beside."""
-    baseline_name: str = ""
+    beside: Mapping[str, Mapping[str, float | None]] = {}
+    """Other things measured in that run, by their names: the same figures, by target."""
 
     @property
     def passed(self) -> bool:

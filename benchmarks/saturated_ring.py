@@ -9,7 +9,6 @@ line of JSON.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,8 +29,10 @@ from testbed.network import Network
 from testbed.records import FidelitySample, LinkCounters
 from testbed.reference.errors import MeasurementError
 from testbed.reference.iperf import UDP_FRAME_BYTES
+from testbed.reference.measuring import last_line
 from testbed.sandbox import Sandbox
-from topologies.model import DirectedLink, Host, Link, LinkShape, Switch, Topology
+from testbed.static_routes import install_routes
+from topologies.model import DirectedLink, Host, Link, LinkShape, Routing, Switch, Topology
 
 _RATE_BPS = 10e6
 _ACCESS_BPS = 1e9
@@ -67,25 +68,8 @@ def measure(sandbox_: Sandbox, backend: str, switches: int, seconds: int) -> Sat
     Raises:
         MeasurementError: the lab could not be built, or died.
     """
-    argv = [sys.executable, "-m", "benchmarks.saturated_ring", backend, str(switches), str(seconds)]
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            sandbox_.command(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        )
-        try:
-            output, _ = process.communicate()
-        finally:
-            process.kill()
-            process.wait()
-        if process.returncode != 0 or not output:
-            errors.seek(0)
-            words = errors.read().decode(errors="replace").strip().splitlines()
-            raise MeasurementError(f"ring of switches: {words[-1] if words else 'no last words'}")
-    return msgspec.json.decode(output.splitlines()[-1], type=Saturated)
+    module = ["benchmarks.saturated_ring", backend, str(switches), str(seconds)]
+    return msgspec.json.decode(last_line(sandbox_, module), type=Saturated)
 
 
 def ring(switches: int) -> Topology:
@@ -108,7 +92,7 @@ def _inside(backend: str, switches: int, seconds: int, logs: Path) -> Saturated:
     sandbox.furnish(openvswitch.environment())
     daemons = openvswitch.start(logs)
     network = Network(ring(switches), open_backend(backend, logs))
-    _install_routes(network)
+    install_routes(network, to_the_next(network.topology))
     with ExitStack() as processes:
         _send(network, processes)
         time.sleep(_SETTLE_S)
@@ -168,17 +152,13 @@ def judged(samples: list[FidelitySample]) -> list[Judged]:
     ]
 
 
-def _install_routes(network: Network) -> None:
-    """From every host to the next one, by the ordinary tools."""
-    addressing, hosts = network.addressing, [host.name for host in network.topology.hosts]
-    for source, target in zip(hosts, (*hosts[1:], hosts[0]), strict=True):
-        first, last = (network.topology.switch_of[host] for host in (source, target))
-        for switch, following in ((first, last), (last, target)):
-            port, address = addressing.port[switch, following], addressing.ipv4[target]
-            entry = f"ip,nw_dst={address},actions=output:{port}"
-            subprocess.run(["ovs-ofctl", "-OOpenFlow13", "add-flow", switch, entry], check=True)
-        neighbour = [addressing.ipv4[target], "lladdr", addressing.mac[target]]
-        network.hosts.run(source, ["ip", "neigh", "add", *neighbour, "dev", f"{source}-eth0"])
+def to_the_next(topology: Topology) -> Routing:
+    """From every host to the next one of the ring."""
+    hosts, switch_of = [host.name for host in topology.hosts], topology.switch_of
+    return {
+        (source, target): (switch_of[source], switch_of[target])
+        for source, target in zip(hosts, (*hosts[1:], hosts[0]), strict=True)
+    }
 
 
 def _send(network: Network, processes: ExitStack) -> None:
@@ -190,7 +170,7 @@ def _send(network: Network, processes: ExitStack) -> None:
         if not await_udp_port(sink, _PORT, time.monotonic() + 10):
             raise MeasurementError("an iperf server did not start")
     payload_bps = _OVERLOAD * _RATE_BPS * _PAYLOAD_BYTES / UDP_FRAME_BYTES
-    for source, target in zip(hosts, (*hosts[1:], hosts[0]), strict=True):
+    for source, target in to_the_next(network.topology):
         argv = [
             *("iperf", "-u", "-c", network.addressing.ipv4[target], "-p", f"{_PORT}"),
             *("-l", f"{_PAYLOAD_BYTES}", "-b", f"{payload_bps:.0f}", "-t", "600"),

@@ -1,51 +1,136 @@
-"""One playbook under both policies for several seeds: before, after, and their ratio, seed by seed.
+"""A playbook under the twin and under the plain controller, for several seeds.
 
-    .venv/bin/python -m benchmarks.seeds high-load 1 2 3 4 5
-
-Takes about 100 s a seed; nothing else should run beside it.
+For the playbooks that come with Twinbed, the targets are what the twin must make of them; of any
+other, only that the runs are valid. Takes about 100 s a seed; nothing else should run beside it.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import argparse
 import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from results.comparison import metric_value
+from benchmarks.report import Report, Step, this_machine
+from cli.execution import playbook_file
+from playbooks.preparation import Request, prepare
+from playbooks.runner import run_lab
+from results.analysis import analyse
+from results.comparison import FIGURES, metric_value
+from results.summary import Summary
+from testbed.capabilities import probe
+from testbed.links.probing import choose_backend
+from testbed.reference.targets import Target, at_least, at_most
 
-METRICS = ("latency_ms.p95", "error_rate_percent", "goodput_mbps", "outage_ms.p50", "mitigation_s")
+POLICIES = ("shortest-path", "twin")
+_FIGURE = {figure.metric: figure for figure in FIGURES}
 
 
-def run(playbook: str, policy: str, seed: str, out: str) -> dict[str, Any]:
-    """What `twinbed run --json` says."""
-    command = ["cli", "run", playbook, "--policy", policy, "--seed", seed, "--out", out, "--json"]
-    done = subprocess.run([sys.executable, "-m", *command], stdout=subprocess.PIPE, check=False)
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+@dataclass(frozen=True)
+class Goal:
+    """What a metric must reach under the twin."""
+
+    metric: str
+    bound: float
+    relative: bool = False
+    """The bound is a multiple of what the plain controller reaches."""
 
 
-def main() -> None:
-    """Run them all, printing a line for every seed and metric."""
-    playbook, *seeds = sys.argv[1:] or ["high-load", "1"]
+GOALS: Mapping[str, tuple[Goal, ...]] = {
+    "high-load": (
+        Goal("latency_ms.p95", 0.7, relative=True),
+        Goal("error_rate_percent", 0.333, relative=True),
+        Goal("goodput_mbps", 1.0, relative=True),
+        Goal("false_alarms", 0),
+    ),
+    "network-failure": (Goal("outage_ms.p50", 500), Goal("false_alarms", 0)),
+    "security-breach": (Goal("detection_s", 3), Goal("goodput_restored_s", 5)),
+}
+"""By the name of the playbook."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the benchmark's arguments."""
+    parser.add_argument(
+        "playbook",
+        nargs="?",
+        default="high-load",
+        metavar="PLAYBOOK",
+        help="a YAML file, or a built-in name; default: high-load",
+    )
+    parser.add_argument(
+        "seeds",
+        nargs="*",
+        type=int,
+        default=[1, 2, 3, 4, 5],
+        metavar="SEED",
+        help="default: 1 to 5",
+    )
+
+
+def run(arguments: argparse.Namespace, step: Step) -> Report:
+    """Run them all, one after the other.
+
+    Raises:
+        DocumentError: the playbook has problems.
+        MissingProgramError, SandboxUnavailableError, LinkError: this machine cannot do it.
+        Interrupted: Ctrl-C ended a run.
+    """
+    playbook = playbook_file(arguments.playbook)
+    machine = this_machine(choose_backend(probe()))
+    rows: list[dict[str, Any]] = []
+    targets: list[Target] = []
+    beside: dict[str, dict[str, float | None]] = {policy: {} for policy in POLICIES}
     with tempfile.TemporaryDirectory(prefix="twinbed-seeds-") as out:
-        for seed in seeds:
-            before, after = (run(playbook, one, seed, out) for one in ("shortest-path", "twin"))
-            for side in (before, after):
-                for reason in side["reasons"]:
-                    print(f"seed {seed}, {side['policy']}: NOT VALID: {reason}", flush=True)
-            for metric in METRICS:
-                pair = [metric_value(side["metrics"], metric) for side in (before, after)]
-                if pair[0] is not None and pair[1] is not None:
-                    ratio = pair[1] / pair[0] if pair[0] else float("nan")
-                    print(
-                        f"seed {seed}: {metric:20} {pair[0]:8.3g} -> {pair[1]:8.3g}  x {ratio:.2f}",
-                        flush=True,
-                    )
-                elif pair[1] is not None:
-                    print(f"seed {seed}: {metric:20}        - -> {pair[1]:8.3g}", flush=True)
+        for seed in arguments.seeds:
+            sides = [_play(playbook, policy, seed, Path(out), step) for policy in POLICIES]
+            rows += map(row, sides)
+            for judged in judge(*sides):
+                targets.append(judged.target)
+                for policy, value in zip(POLICIES, judged.sides, strict=True):
+                    beside[policy][judged.target.name] = value
+    return Report("seeds", machine, rows, targets, beside)
 
 
-if __name__ == "__main__":
-    main()
+def _play(playbook: Path, policy: str, seed: int, out: Path, step: Step) -> Summary:
+    prepared = prepare(Request(playbook, policy, seed, out), step)
+    step(f"{prepared.playbook.name}, seed {seed}, {policy}", None)
+    run_lab(prepared.run_dir, prepared.sandbox, lambda _: None)
+    return analyse(prepared.run_dir)
+
+
+def row(side: Summary) -> dict[str, Any]:
+    """All metrics of a run, and why it is not valid, if it is not."""
+    what = {"what": f"seed {side.seed}, {side.policy}", "figures": side.metrics}
+    return what if side.valid else {**what, "failed": "not valid: " + "; ".join(side.reasons)}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A target, and the metric behind it under either policy."""
+
+    target: Target
+    sides: tuple[float | None, float | None]
+
+
+def judge(before: Summary, after: Summary) -> Iterator[Judged]:
+    """What a seed's two runs reach."""
+    name = f"seed {after.seed}"
+    invalid = tuple(float(not side.valid) for side in (before, after))
+    yield Judged(
+        at_most(f"{name}: runs that are not valid", 0, sum(invalid)), (invalid[0], invalid[1])
+    )
+    for goal in GOALS.get(after.playbook, ()):
+        sides = metric_value(before.metrics, goal.metric), metric_value(after.metrics, goal.metric)
+        yield Judged(_target(name, goal, *sides), sides)
+
+
+def _target(name: str, goal: Goal, before: float | None, after: float | None) -> Target:
+    figure = _FIGURE[goal.metric]
+    bounded = at_least if figure.higher_is_better else at_most
+    if not goal.relative:
+        return bounded(f"{name}: {figure.label}", goal.bound, after, figure.unit)
+    ratio = after / before if before and after is not None else None
+    return bounded(f"{name}: {figure.label}, twin / plain", goal.bound, ratio)

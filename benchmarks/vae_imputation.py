@@ -1,75 +1,80 @@
 """How well the VAE fills gaps in telemetry, beside plain means, on held-out history.
 
-    python -m benchmarks.vae_imputation [TOPOLOGY] [--history FILE.npz] [--seed N]
-
 Trains on the first three quarters, measures on the last: NMAE, the sum of absolute errors over the
 sum of the true rates, in percent, over the hidden cells. Random gaps hide single cells; block gaps
 hide every pair that enters at one host for some steps on end. The VAE, exponential smoothing and
 persistence know only what came before (the VAE also the rest of the same vector); linear
-interpolation knows the first rate after the gap, which no twin that has to act now can know.
+interpolation knows the first rate after the gap, which no twin that has to act now can know. The
+VAE must be no worse than the best of the others that do not know the future.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
-from generators.builtin_history import builtin_history
+from benchmarks import traffic_history
+from benchmarks.report import Report, Step, this_machine
 from generators.gaps import RECENT, last_known
-from generators.history import load_history
 from generators.schedule import FloatArray
 from generators.vae import TelemetryVae, train_vae
-from topologies.catalogue import load_topology
+from testbed.reference.targets import Target, at_most
 
 _TRIALS = 150
 _SPAN = 36
 """Steps of history looked at in one trial."""
 _FIRST = RECENT + 1
 """No gap before this step of the span."""
+_BUDGET_S = 600
 
+Hide = Callable[[np.random.Generator, FloatArray], FloatArray]
+"""Puts NaN in the place of some of (steps, pairs)."""
 Fill = Callable[[FloatArray], FloatArray]
 """Fills the NaN of (steps, pairs)."""
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("topology", nargs="?", default="topohub:sndlib/abilene")
-    parser.add_argument("--history", type=Path)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    topology = load_topology(options.topology)
-    history = (
-        load_history(options.history, topology)
-        if options.history
-        else builtin_history(topology, options.seed)
-    )
-    training, held_out = history.split(0.75)
-    start = time.monotonic()
-    vae = train_vae(training, options.seed, budget_s=600)
-    print(f"{topology.name}: {history.steps} steps, trained in {time.monotonic() - start:.1f} s")
-    fills: dict[str, Fill] = {
-        "VAE": lambda seen: _causal(vae, seen),
-        "smoothing": _smoothed,
-        "persistence": _persistence,
-        "linear (knows future)": _linear,
-    }
-    print(f"{'NMAE %':28}" + "".join(f"{name:>23}" for name in fills))
-    hosts = len(history.hosts)
-    for case, hide in _cases(hosts).items():
-        random = np.random.default_rng(options.seed)
-        errors = _nmae_percent(held_out.rates_bps, hide, fills, random)
-        print(f"{case:28}" + "".join(f"{error:23.1f}" for error in errors))
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the benchmark's arguments."""
+    traffic_history.add_arguments(parser)
 
 
-Hide = Callable[[np.random.Generator, FloatArray], FloatArray]
+def run(arguments: argparse.Namespace, step: Step) -> Report:
+    """Train, hide rates, fill them in, and compare.
+
+    Raises:
+        DocumentError, HistoryError: there is no such network, or no such history.
+    """
+    training, held_out = traffic_history.chosen(arguments)
+    machine = this_machine()
+    start_s = time.monotonic()
+    vae = train_vae(training, arguments.seed, _BUDGET_S, lambda done, what: step(what, done))
+    trained_s = time.monotonic() - start_s
+    fills: dict[str, Fill] = {"VAE": lambda seen: imputed(vae, seen), **OTHERS}
+    rows: list[dict[str, Any]] = [
+        {"what": "training", "figures": {"steps": training.steps, "seconds": trained_s}}
+    ]
+    targets: list[Target] = []
+    beside: dict[str, dict[str, float | None]] = {name: {} for name in OTHERS}
+    cases = gaps(len(held_out.hosts))
+    for number, (case, hide) in enumerate(cases.items()):
+        step(case, number / len(cases))
+        random = np.random.default_rng(arguments.seed)
+        errors = nmae_percent(held_out.rates_bps, hide, fills, random)
+        rows.append({"what": case, "figures": errors})
+        name = f"NMAE, {case}"
+        best = min(errors[other] for other in _CAUSAL)
+        targets.append(at_most(name, round(best, 2), errors["VAE"], "%"))
+        for other in OTHERS:
+            beside[other][name] = errors[other]
+    return Report("vae-imputation", machine, rows, targets, beside)
 
 
-def _cases(hosts: int) -> dict[str, Hide]:
+def gaps(hosts: int) -> dict[str, Hide]:
+    """The kinds of gaps, by name, in a network of so many hosts."""
     cases: dict[str, Hide] = {}
     for share in (0.1, 0.3, 0.5):
         cases[f"random, {share:.0%} of cells"] = _hide_cells(share)
@@ -98,9 +103,10 @@ def _hide_block(hosts: int, steps: int) -> Hide:
     return hide
 
 
-def _nmae_percent(
-    rates_bps: FloatArray, hide: Hide, fills: dict[str, Fill], random: np.random.Generator
-) -> list[float]:
+def nmae_percent(
+    rates_bps: FloatArray, hide: Hide, fills: Mapping[str, Fill], random: np.random.Generator
+) -> dict[str, float]:
+    """The error of every way to fill, over the hidden cells of some spans of held-out history."""
     errors = np.zeros(len(fills))
     actual = 0.0
     for start in random.integers(0, len(rates_bps) - _SPAN, _TRIALS):
@@ -110,10 +116,12 @@ def _nmae_percent(
         scored[:_FIRST] = False
         actual += truth[scored].sum()
         errors += [np.abs(fill(seen) - truth)[scored].sum() for fill in fills.values()]
-    return [float(error) for error in 100 * errors / actual]
+    percent = 100 * errors / actual
+    return {name: float(error) for name, error in zip(fills, percent, strict=True)}
 
 
-def _causal(vae: TelemetryVae, seen: FloatArray) -> FloatArray:
+def imputed(vae: TelemetryVae, seen: FloatArray) -> FloatArray:
+    """By the VAE, from what came before and the rest of the step."""
     filled = seen.copy()
     for step in range(_FIRST, len(seen)):
         if np.isnan(seen[step]).any():
@@ -121,14 +129,15 @@ def _causal(vae: TelemetryVae, seen: FloatArray) -> FloatArray:
     return filled
 
 
-def _persistence(seen: FloatArray) -> FloatArray:
+def persistence(seen: FloatArray) -> FloatArray:
+    """The last known rate."""
     filled = seen.copy()
     for step in range(1, len(seen)):
         filled[step] = np.where(np.isnan(seen[step]), filled[step - 1], seen[step])
     return filled
 
 
-def _smoothed(seen: FloatArray) -> FloatArray:
+def smoothed(seen: FloatArray) -> FloatArray:
     """The exponentially weighted mean that the VAE is given as an input."""
     filled = seen.copy()
     for step in range(_FIRST, len(seen)):
@@ -136,7 +145,8 @@ def _smoothed(seen: FloatArray) -> FloatArray:
     return filled
 
 
-def _linear(seen: FloatArray) -> FloatArray:
+def linear(seen: FloatArray) -> FloatArray:
+    """A straight line from the last known rate to the next."""
     filled = seen.copy()
     steps = np.arange(len(seen))
     for rates in filled.T:
@@ -145,5 +155,5 @@ def _linear(seen: FloatArray) -> FloatArray:
     return filled
 
 
-if __name__ == "__main__":
-    main()
+_CAUSAL: Mapping[str, Fill] = {"smoothing": smoothed, "persistence": persistence}
+OTHERS: Mapping[str, Fill] = {**_CAUSAL, "linear (knows future)": linear}

@@ -1,25 +1,31 @@
 """Measure something against its targets; without a NAME, list what can be measured.
 
 Exit code 0: all targets are met; 1: not all; 3: this machine cannot measure it.
-Words that are not known here go to the benchmark: `twinbed bench links --quick`.
+Words that are not known here go to the benchmark.
+
+examples:
+  twinbed bench links --quick
+  twinbed bench seeds high-load 1 2 3 4 5
+  twinbed bench gan-quality topohub:sndlib/abilene --history abilene.npz --seed 1
+  twinbed bench vae-imputation --json
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.report import NAMES, Report, Step
 from cli.errors import UserError
+from cli.execution import as_user_errors
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
-from testbed.links.backend import LinkError
+from playbooks.runner import Interrupted
 from testbed.reference.errors import MeasurementError
-from testbed.sandbox import SandboxUnavailableError
 
 
 class Benchmark(Protocol):
@@ -45,25 +51,34 @@ def run(arguments: argparse.Namespace) -> int:
     """Carry out one benchmark, or list them."""
     if arguments.name is None:
         return _list(arguments.json)
-    benchmark = cast(Benchmark, importlib.import_module(f"benchmarks.{arguments.name}"))
+    module = f"benchmarks.{arguments.name.replace('-', '_')}"
+    benchmark = cast(Benchmark, importlib.import_module(module))
     parser = argparse.ArgumentParser(f"twinbed bench {arguments.name}", allow_abbrev=False)
     benchmark.add_arguments(parser)
-    options = parser.parse_args(arguments.passed_on)
-    try:
-        with RunProgress(messages).shown() as progress:
-            progress.label(f"bench {arguments.name}")
-            report = benchmark.run(options, progress.step)
-    except (LinkError, MeasurementError, SandboxUnavailableError) as error:
-        raise UserError(str(error), exit_code=3) from error
+    report = _carry_out(benchmark, arguments.name, parser.parse_args(arguments.passed_on))
     if arguments.json:
-        print_json({"passed": report.passed, **{name: getattr(report, name) for name in _KEYS}})
+        print_json(document(report))
     else:
         results.print(targets_table(report))
         messages.print(verdict(report), highlight=False)
     return 0 if report.passed else 1
 
 
-_KEYS = ("bench", "machine", "rows", "targets", "baseline")
+def _carry_out(benchmark: Benchmark, name: str, options: argparse.Namespace) -> Report:
+    try:
+        with as_user_errors(), RunProgress(messages).shown() as progress:
+            progress.label(f"bench {name}")
+            return benchmark.run(options, progress.step)
+    except MeasurementError as error:
+        raise UserError(str(error), exit_code=3) from error
+    except Interrupted:
+        raise KeyboardInterrupt from None
+
+
+def document(report: Report) -> dict[str, Any]:
+    """What `--json` prints."""
+    keys = ("bench", "passed", "machine", "rows", "targets", "beside")
+    return {key: getattr(report, key) for key in keys}
 
 
 def targets_table(report: Report) -> Table:
@@ -73,13 +88,11 @@ def targets_table(report: Report) -> Table:
     links = f", {machine.backend} links" if machine.backend else ""
     table = Table(box=None, pad_edge=False, title=f"{report.bench}: {on}{links}")
     table.add_column("")
-    table.add_column("target", justify="right")
-    table.add_column("measured", justify="right")
-    if report.baseline:
-        table.add_column(report.baseline_name, justify="right")
+    for heading in ("target", "measured", *report.beside):
+        table.add_column(escape(heading), justify="right")
     table.add_column("met")
     for target in report.targets:
-        beside = [figure(report.baseline.get(target.name))] if report.baseline else []
+        beside = (figure(column.get(target.name)) for column in report.beside.values())
         met = "[green]yes[/]" if target.met else "[red]no[/]"
         named = f"{target.name} ({target.unit})" if target.unit else target.name
         table.add_row(escape(named), target.target, figure(target.measured), *beside, met)
@@ -95,8 +108,9 @@ def figure(measured: float | None) -> str:
 
 def verdict(report: Report) -> str:
     """One sentence, and what could not be measured."""
+    failed = (row for row in report.rows if "failed" in row)
+    sentences = [escape(f"{row['what']}: {row['failed']}") for row in failed]
     unmet = sum(not target.met for target in report.targets)
-    sentences = [f"{row['what']}: {row['failed']}" for row in report.rows if "failed" in row]
     if unmet:
         sentences.append(f"[red]{unmet} of {len(report.targets)} targets are not met[/]")
     else:

@@ -11,6 +11,7 @@ from cli.errors import UserError
 from cli.progress import RunProgress
 from generators.history import HistoryError
 from playbooks.expectations import unmet
+from playbooks.plan import ProtectionMode
 from playbooks.preparation import (
     MissingProgramError,
     Prepared,
@@ -50,6 +51,7 @@ def execute(
     out: Path,
     history: Path | None,
     progress: RunProgress,
+    protection: ProtectionMode | None = None,
 ) -> Finished:
     """Run one playbook under one policy.
 
@@ -57,8 +59,8 @@ def execute(
         UserError, DocumentError: the input is wrong or the machine cannot do it.
         KeyboardInterrupt: the run was ended from outside; its directory holds what was recorded.
     """
-    with _as_user_errors():
-        request = Request(playbook_file(playbook), policy, seed, out, history)
+    with as_user_errors():
+        request = Request(playbook_file(playbook), policy, seed, out, history, protection)
         prepared = prepare(request, progress.step)
     try:
         run_lab(prepared.run_dir, prepared.sandbox, progress.event)
@@ -90,7 +92,8 @@ def _analyse(prepared: Prepared) -> Finished:
 
 
 @contextmanager
-def _as_user_errors() -> Iterator[None]:
+def as_user_errors() -> Iterator[None]:
+    """What keeps a run from being prepared or carried out becomes a message and an exit code."""
     try:
         yield
     except _WRONG_INPUT as error:

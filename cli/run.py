@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from cli.execution import DEFAULT_OUT, execute, exit_code
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
+from playbooks.plan import ProtectionMode
 from results.tables import figures_table
 
 
@@ -26,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="twin",
         metavar="P",
         help="shortest-path, twin (default), or module:Class for one of your own",
+    )
+    parser.add_argument(
+        "--protection",
+        choices=get_args(ProtectionMode),
+        help="how packets get round a failure before the controller acts: not at all, or by "
+        "fast-failover groups in the switches (default: as the playbook says)",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
@@ -55,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.out,
             arguments.history,
             progress,
+            arguments.protection,
         )
     if arguments.json:
         print_json(finished.summary.document())

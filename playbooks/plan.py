@@ -6,6 +6,7 @@ Times are seconds after the start of the traffic. Nodes are named by their canon
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -13,6 +14,9 @@ from results.fault_events import FaultKind
 from testbed.faults import Fault
 from testbed.probes import ProbePlan
 from topologies.paths import Weight
+
+ProtectionMode = Literal["none", "fast-failover"]
+"""Whether the switches themselves lead packets round a failure, by precomputed detours."""
 
 PLAN_FILE = "plan.json"
 
@@ -64,6 +68,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """File of the trained weights."""
     imputer: str
     """Reference of the plug-in that fills telemetry gaps."""
+    protection: ProtectionMode = "none"
 
 
 def write_plan(plan: Plan, run_dir: Path) -> None:

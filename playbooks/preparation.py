@@ -23,7 +23,7 @@ from playbooks.busiest import busiest_host, mean_matrix
 from playbooks.checks import BUSIEST
 from playbooks.choices import probe_plans, settled
 from playbooks.models import Models, Progress, prepare_models
-from playbooks.plan import Plan, write_plan
+from playbooks.plan import Plan, ProtectionMode, write_plan
 from results.run_directory import Manifest, RunDirectory
 from testbed.capabilities import probe
 from testbed.links.probing import choose_backend
@@ -38,7 +38,6 @@ _PROGRAMS = {
     "mnexec": "mininet",
     "iperf": "iperf",
     "irtt": "irtt",
-    "ping": "iputils-ping",
 }
 
 
@@ -61,6 +60,8 @@ class Request:
     """The folder in which the run directory is made."""
     history: Path | None = None
     """Measured matrices to learn from, instead of the built-in history."""
+    protection: ProtectionMode | None = None
+    """Instead of the playbook's."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         MissingProgramError, SandboxUnavailableError, LinkError: this machine cannot do it.
         RunDirectoryError: the run directory cannot be made.
     """
-    playbook = schema.load_playbook(request.playbook)
+    playbook = _as_asked(schema.load_playbook(request.playbook), request)
     topology = playbook.network()
     policy = resolve(request.policy).name
     check_programs()
@@ -95,6 +96,14 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     plan = _plan(playbook, topology, schedule, request.policy, backend, models)
     _write(run_dir, request, playbook, topology, schedule, plan)
     return Prepared(run_dir, sandbox, playbook)
+
+
+def _as_asked(playbook: schema.Playbook, request: Request) -> schema.Playbook:
+    """The playbook with what the user has chosen in place of its own."""
+    if request.protection is None:
+        return playbook
+    routing = playbook.routing.model_copy(update={"protection": request.protection})
+    return playbook.model_copy(update={"routing": routing})
 
 
 def check_programs() -> None:
@@ -193,6 +202,7 @@ def _plan(
     return Plan(
         policy=policy,
         weight=playbook.routing.weight,
+        protection=playbook.routing.protection,
         backend=backend,
         interval_s=schedule.interval_s,
         duration_s=schedule.duration_s,

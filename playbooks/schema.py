@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from playbooks.checks import BUSIEST, CHECKS, canonical_names, located
 from playbooks.expectations import Bound
 from playbooks.fidelity import FidelitySection, only_tightened
+from playbooks.plan import ProtectionMode
 from topologies.catalogue import load_topology, with_core_shape
 from topologies.documents import read_document
 from topologies.model import Topology
@@ -49,6 +50,9 @@ class RoutingSection(Section):
     """The baseline routes."""
 
     weight: Weight = Field(default="delay", description="what makes a path long")
+    protection: ProtectionMode = Field(
+        default="none", description="who leads packets round a failure before the controller does"
+    )
 
 
 class TrafficSection(Section):

@@ -12,7 +12,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -30,7 +30,7 @@ from playbooks.processes import Processes
 from playbooks.stage import Stage
 from playbooks.timeline import instants
 from results.run_directory import Event, RunDirectory
-from testbed import openvswitch, sandbox
+from testbed import openvswitch, sandbox, switch_tables
 from testbed.fidelity import FidelityMonitor
 from testbed.idle_check import check_links, check_paths
 from testbed.links.backend import LinkBackend, LinkError
@@ -42,6 +42,8 @@ from topologies.model import Topology
 from topologies.paths import shortest_paths
 
 _READY_TIMEOUT_S = 20.0
+_TWIN_TIMEOUT_S = 60.0
+"""Importing PyTorch takes a slow machine so long."""
 _TAIL_S = 5.0
 """The most that the last clients and servers may take to end after the workload."""
 _SAMPLE_S = 1.0
@@ -55,6 +57,19 @@ class LabError(Exception):
 
 class Stopped(Exception):  # noqa: N818 (not an error: somebody asked for it)
     """Standard input has ended: the command that opened the lab is gone or wants an end."""
+
+
+_FAILURES = (
+    LabError,
+    LinkError,
+    OSError,
+    ProbesError,
+    ReplayError,
+    TimeoutError,
+    openvswitch.OpenVSwitchError,
+    subprocess.CalledProcessError,
+)
+"""What makes a run invalid."""
 
 
 class Supervisor:
@@ -75,13 +90,15 @@ class Supervisor:
         """Carry out the plan.
 
         Raises:
-            LabError: something that the run depends on failed.
+            LabError or another of `_FAILURES`: something that the run depends on failed. It has
+                been recorded.
             Stopped: it was asked to stop.
         """
         self.record("lab-starting", {"pid": os.getpid()})
         os.set_blocking(sys.stdin.fileno(), False)
         self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, "stdin")
-        with self._processes:
+        with self._processes, self._telling():
+            sandbox.furnish(openvswitch.environment())
             network = self._start()
             self.record("lab-ready", {"switches": len(self._topology.switches)})
             self._check_idle(network)
@@ -98,13 +115,26 @@ class Supervisor:
         sys.stdout.buffer.flush()
         self._events.write(line + b"\n")
 
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say at once what has failed: to end the processes takes its time."""
+        try:
+            yield
+        except _FAILURES as error:
+            self.record("problem", {"reason": str(error)})
+            raise
+
     # --- start ------------------------------------------------------------------------------
 
     def _start(self) -> Network:
-        """Everything up, all routes confirmed."""
+        """Everything up, all routes confirmed, the twin in step."""
         plan, here = self._plan, str(self._run_dir.path)
         self._processes.start(
-            "controller", "controller", "--run-dir", here, "--weight", plan.weight
+            "controller",
+            "controller",
+            *("--run-dir", here),
+            *("--weight", plan.weight),
+            *(("--protected",) if plan.protection != "none" else ()),
         )
         self._processes.start(
             "twin",
@@ -124,28 +154,39 @@ class Supervisor:
         network = Network(self._topology, links)
         self._monitor = FidelityMonitor(self._topology, links, switches.ovs_vswitchd.pid)
         self._await_routes()
+        self._await_twin()
         return network
 
     def _await_routes(self) -> None:
         """Wait for the controller's word that every route is confirmed by barriers."""
         deadline_s = time.monotonic() + _READY_TIMEOUT_S
-        self._await_file(self._run_dir.socket, deadline_s)
+        if not self._await(self._run_dir.socket.exists, deadline_s):
+            raise LabError(self._overdue("the controller", "opened its socket", _READY_TIMEOUT_S))
         with connect(self._run_dir.socket) as client, self._watching(client.fileno(), "northbound"):
             while time.monotonic() < deadline_s:
                 self._pause(deadline_s)
                 while (message := client.receive(0.0)) is not None:
                     if isinstance(message, Ready):
                         return
-        raise LabError(
-            f"the controller had not confirmed all routes after {_READY_TIMEOUT_S:g} s: "
-            f"see {self._run_dir.logs / 'controller.log'}"
-        )
+        raise LabError(self._overdue("the controller", "confirmed all routes", _READY_TIMEOUT_S))
 
-    def _await_file(self, path: Path, deadline_s: float) -> None:
-        while not path.exists():
+    def _await_twin(self) -> None:
+        """Wait until the twin mirrors the network: what came before would be no run with a twin."""
+        journal = self._run_dir.twin
+        deadline_s = time.monotonic() + _TWIN_TIMEOUT_S
+        if not self._await(lambda: journal.exists() and journal.stat().st_size > 0, deadline_s):
+            raise LabError(self._overdue("the twin", "mirrored the network", _TWIN_TIMEOUT_S))
+
+    def _await(self, there: Callable[[], bool], deadline_s: float) -> bool:
+        """Whether it was there by then."""
+        while not there():
             if time.monotonic() > deadline_s:
-                raise LabError(f"{path.name} has not appeared: see {self._run_dir.logs}")
+                return False
             self._pause(time.monotonic() + 0.01)
+        return True
+
+    def _overdue(self, who: str, had_not: str, timeout_s: float) -> str:
+        return f"{who} had not {had_not} after {timeout_s:g} s: see {self._run_dir.logs}"
 
     def _check_idle(self, network: Network) -> None:
         """Every link and every route, before there is any load.
@@ -186,6 +227,8 @@ class Supervisor:
         problems = probes.stop()
         replay.wait(_TAIL_S)
         self.record("traffic-end")
+        tables = switch_tables.dump(network.switches)
+        self._run_dir.tables.write_bytes(msgspec.json.encode(tables))
         for problem in (*problems, *replay.problems):
             self.record("problem", {"reason": problem})
 
@@ -244,24 +287,15 @@ def main() -> NoReturn:
     run_dir = RunDirectory(Path(sys.argv[1]))
     with run_dir.events.open("ab", buffering=0) as events:
         supervisor = Supervisor(run_dir, read_plan(run_dir.path), events)
+        status = 0
         try:
-            sandbox.furnish(openvswitch.environment())
             supervisor.run()
         except Stopped:
             supervisor.record("interrupted")
-        except (
-            LabError,
-            LinkError,
-            OSError,
-            ProbesError,
-            ReplayError,
-            TimeoutError,
-            openvswitch.OpenVSwitchError,
-            subprocess.CalledProcessError,
-        ) as error:
-            supervisor.record("problem", {"reason": str(error)})
-            sys.exit(1)
-    sys.exit(0)
+        except _FAILURES:
+            status = 1
+    # The replay's thread may be in the middle of it; all that it recorded is in its file.
+    os._exit(status)
 
 
 if __name__ == "__main__":

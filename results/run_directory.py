@@ -119,6 +119,11 @@ class RunDirectory:
         return self.path / "fidelity.jsonl"
 
     @property
+    def tables(self) -> Path:
+        """What the switches held at the end: flows and groups."""
+        return self.path / "tables.json"
+
+    @property
     def links(self) -> Path:
         """What the links did."""
         return self.path / "links.jsonl"

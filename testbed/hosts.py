@@ -36,10 +36,15 @@ class Hosts:
             stderr=stderr,
         )
 
-    def run(self, host: str, argv: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    def run(
+        self, host: str, argv: Sequence[str], stdin: str = ""
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run a command in `host` to its end."""
         return subprocess.run(
-            ["mnexec", "-a", str(self._shell_pid[host]), *argv], capture_output=True
+            ["mnexec", "-a", str(self._shell_pid[host]), *argv],
+            input=stdin.encode(),
+            capture_output=True,
+            check=False,
         )
 
     def kill_all(self, host: str) -> None:

@@ -45,8 +45,6 @@ _MEASURED = 400
 queues in the switches."""
 _GRACE_S = 0.2
 """Beyond the longest configured delay: nothing that is still under way then will come."""
-_RESOLUTION_S = 1.2
-"""The kernel asks for an address again after a second."""
 _ATTEMPTS = 4
 _MOST_ROUNDS = 3
 
@@ -97,7 +95,7 @@ def check_paths(
 ) -> Iterator[IdlePath]:
     """Send datagrams between all hosts along their routes; those that get lost are sent again.
 
-    The first of each pair, which has to find the address (ARP), only shows that there is a way.
+    The first of each pair, which the switches may have to look up, only shows that there is a way.
     Then delays are measured, of all pairs or of as many as there is time for.
 
     Raises:
@@ -133,7 +131,7 @@ def frame_order(shapes: Mapping[DirectedLink, LinkShape]) -> list[tuple[float, D
 def frames_needed(shape: LinkShape) -> int:
     """How many frames tell a link that loses as configured from one that loses all."""
     loss = shape.loss_percent / 100
-    if loss == 0:
+    if loss <= _SURELY:
         return FRAMES
     # Once lost, the next is lost too with this chance; see LinkShape.loss_burst_packets.
     again = loss if shape.loss_burst_packets is None else 1 - 1 / shape.loss_burst_packets
@@ -212,11 +210,11 @@ class _Paths:
     def reach(self) -> set[OdPair]:
         """The pairs between which datagrams arrive; those that get lost are sent again."""
         missing = list(self.configured_ms)
-        for attempt in range(self._attempts):
+        for _ in range(self._attempts):
             if not missing:
                 break
             gap_s = min(_REACH_GAP_S, _REACH_S / len(missing))
-            came = self._send(missing, gap_s, 0.0 if attempt else _RESOLUTION_S)
+            came = self._send(missing, gap_s)
             missing = [pair for pair in missing if pair not in came]
         return set(self.configured_ms) - set(missing)
 
@@ -229,9 +227,7 @@ class _Paths:
                 delays_s[pair].append(delay_s)
         return delays_s
 
-    def _send(
-        self, pairs: Sequence[OdPair], gap_s: float, patience_s: float = 0.0
-    ) -> dict[OdPair, float]:
+    def _send(self, pairs: Sequence[OdPair], gap_s: float) -> dict[OdPair, float]:
         """One datagram per pair; the delays of those that arrived."""
         shots = [
             Shot(
@@ -242,7 +238,7 @@ class _Paths:
             )
             for number, (source, target) in enumerate(pairs)
         ]
-        delays_s = exchange(shots, self._wait_s + patience_s)
+        delays_s = exchange(shots, self._wait_s)
         return {
             pair: delay_s
             for pair, delay_s in zip(pairs, delays_s, strict=True)

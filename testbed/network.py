@@ -14,6 +14,7 @@ from mininet.util import errRun
 from testbed.faults import Fault, conditions, crashed_hosts, crashed_switches, shapes
 from testbed.hosts import Hosts
 from testbed.links.backend import LinkBackend, LinkError
+from testbed.neighbours import introduce
 from topologies.addressing import Addressing, address
 from topologies.model import Topology
 
@@ -54,13 +55,18 @@ class Network:
         self.links = links
         self.addressing: Addressing = address(topology)
         self._net = _build(topology, self.addressing, links)
-        links.shape_all(self._run_in)
         self.hosts = Hosts({host.name: host.pid for host in self._net.hosts})
+        introduce(self.hosts, self.addressing)
         self._condition = conditions(topology, ())
         self._shape = shapes(topology, ())
         self._crashed: frozenset[str] = frozenset()
         self._dead: frozenset[str] = frozenset()
         self._cut_off: frozenset[str] = frozenset()
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """Names of the switches that run: those that have crashed do not."""
+        return tuple(s.name for s in self.topology.switches if s.name not in self._crashed)
 
     def set_faults(self, faults: Collection[Fault], at_s: float = 0.0) -> float:
         """Make these faults hold, all others end; return when (CLOCK_MONOTONIC, seconds).
@@ -76,7 +82,7 @@ class Network:
             self._restart_switch(switch)
         done_s = self._change_links(faults, at_s)
         for switch in sorted(crashed - self._crashed):
-            self._run_in(switch, ["ovs-vsctl", "del-br", switch])
+            _vsctl("del-br", switch)
         for host in sorted(dead - self._dead):
             self.hosts.kill_all(host)
         self._crashed, self._dead = crashed, dead
@@ -90,7 +96,7 @@ class Network:
         """
         self._cut_off = self._cut_off - {switch} if connected else self._cut_off | {switch}
         if switch not in self._crashed:
-            self._run_in(switch, ["ovs-vsctl", "--no-wait", *self._controller_of(switch)])
+            _vsctl("--no-wait", *self._controller_of(switch))
 
     def _controller_of(self, switch: str) -> list[str]:
         # Towards a port where nobody listens: without any controller OVS would flush the flows.
@@ -122,14 +128,11 @@ class Network:
         bridge.vsctl("--", *self._controller_of(switch))
         _Switch.batchStartup([bridge])
 
-    def _run_in(self, node: str, argv: Sequence[str]) -> None:
-        prefix = [] if node in self.addressing.datapath_id else self._enter(node)
-        done = subprocess.run([*prefix, *argv], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise LinkError(f"{node}: {' '.join(argv)}: {done.stderr.strip()}")
 
-    def _enter(self, host: str) -> list[str]:
-        return ["mnexec", "-a", str(self._net.get(host).pid)]
+def _vsctl(*command: str) -> None:
+    done = subprocess.run(["ovs-vsctl", *command], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LinkError(f"ovs-vsctl {' '.join(command)}: {done.stderr.strip()}")
 
 
 def _build(topology: Topology, addressing: Addressing, links: LinkBackend) -> Mininet:

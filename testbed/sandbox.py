@@ -104,8 +104,12 @@ def furnish(lab_variables: Mapping[str, str]) -> None:
     lab's own interfaces, and IPv6 is off so that idle links stay idle.
 
     Raises:
+        SandboxUnavailableError: this is not process 1, hence not in a sandbox: the mounts would
+            hide the machine's own.
         subprocess.CalledProcessError: a mount or an ip command failed.
     """
+    if os.getpid() != 1:
+        raise SandboxUnavailableError("this process runs outside a sandbox: open one for it")
     os.environ.update(lab_variables)
     for command in (
         ("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"),

@@ -39,6 +39,16 @@ def shortest_paths(
     }
 
 
+def shortest_paths_from(
+    topology: Topology,
+    switch: str,
+    weight: Weight = "delay",
+    down: frozenset[DirectedLink] = _NOTHING,
+) -> Mapping[str, Path]:
+    """Return the shortest path to every switch that can be reached, with the same ties."""
+    return _shortest_from(_costs(topology, weight, down), switch)
+
+
 def k_shortest_paths(
     topology: Topology,
     source_switch: str,

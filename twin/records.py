@@ -17,6 +17,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     t_s: float
 
 
+class Mirrored(Record, frozen=True, tag="mirrored"):
+    """The mirror holds the whole network: from now on the twin decides.
+
+    Written after every connection to the controller, the first and those after a loss.
+    """
+
+
 class ForecastScored(Record, frozen=True, tag="forecast-scored"):
     """A forecast of the mean rates over [start_s, end_s), written when the actual is known."""
 
@@ -136,7 +143,8 @@ class Health(Record, frozen=True, tag="health"):
 
 
 TwinRecord = (
-    ForecastScored
+    Mirrored
+    | ForecastScored
     | DelayPredicted
     | Alarm
     | Decision

@@ -37,7 +37,7 @@ from twin.mitigation import Mitigation
 from twin.model import PerformanceModel
 from twin.output import Output, RequestIds
 from twin.policies import Policy, Proposal
-from twin.records import Decision, DelayPredicted
+from twin.records import Decision, DelayPredicted, Mirrored
 from twin.view import TwinView
 
 STEP_S = 0.25
@@ -84,12 +84,14 @@ class Twin:
         self._last_step_s = -math.inf
         self._link_changed_s: float | None = None
         self._routes_changed_s = -math.inf
+        self._mirrored = False
 
     def receive(self, message: FromController) -> None:
         """Take in one message of the controller."""
         self.mirror.receive(message)
         match message:
             case Hello():
+                self._mirrored = False
                 self._decisions.forget()
                 self._mitigation.controller_restarted()
             case PortStats(datapath=switch):
@@ -126,6 +128,9 @@ class Twin:
         out = Output()
         if not self.mirror.ready:
             return out
+        if not self._mirrored:
+            out.records.append(Mirrored(t_s=now_s))
+            self._mirrored = True
         self._link_changed_s = None
         measured = current_matrix_bps(self.mirror, now_s, self._mitigation.dropped)
         filled = self._filled(measured)

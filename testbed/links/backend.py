@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,9 +13,6 @@ from topologies.model import DirectedLink, Link, LinkShape, Topology
 
 if TYPE_CHECKING:  # the link daemon, which starts quickly, has no need of Mininet
     from mininet.link import Link as MininetLink
-
-NodeCommand = Callable[[str, Sequence[str]], None]
-"""Runs a command in the network namespace of a node (by name); raises LinkError if it fails."""
 
 
 class LinkError(Exception):
@@ -47,14 +44,11 @@ class LinkBackend(Protocol):
     """The class with which Mininet attaches the interfaces to its nodes."""
 
     def create(self, topology: Topology, addressing: Addressing) -> None:
-        """Make what has to be there before Mininet attaches the links.
+        """Make every link, shaped, for Mininet to attach.
 
         Raises:
             LinkError: it failed.
         """
-
-    def shape_all(self, run: NodeCommand) -> None:
-        """Put rate, delay, loss and queue in force, once Mininet has attached every link."""
 
     def set_shape(self, link: Link, shape: LinkShape, at_s: float = 0.0) -> float:
         """Change a link while the lab runs; frames in flight keep their due time.

@@ -9,9 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from testbed.interface_counters import interface_packets
 from testbed.links.attachment import ReadyMadeLink
-from testbed.links.backend import LinkCondition, LinkError, NodeCommand
-from testbed.links.traffic_control import Console, interface_packets, set_up
+from testbed.links.backend import LinkCondition, LinkError
+from testbed.links.interface_state import set_up
+from testbed.links.traffic_control import Console
 from testbed.links.wire import (
     Wire,
     attach,
@@ -71,9 +73,6 @@ class KernelLinks:
             for wire in directions
             for command in attach(wire, link.shape)
         )
-
-    def shape_all(self, run: NodeCommand) -> None:
-        """They are shaped since `create`."""
 
     def set_shape(self, link: Link, shape: LinkShape, at_s: float = 0.0) -> float:
         """Change a link while the lab runs; frames in flight keep their due time."""

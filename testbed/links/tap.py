@@ -7,15 +7,14 @@ import os
 import socket
 import struct
 
+from testbed.links.interface_state import set_up
+
 _TUNSETIFF = 0x400454CA
 _TUNSETPERSIST = 0x400454CB
 _TUNSETSNDBUF = 0x400454D4
 _TUNSETCARRIER = 0x400454E2
 _IFF_TAP = 0x0002
 _IFF_NO_PI = 0x1000
-_SIOCGIFFLAGS = 0x8913
-_SIOCSIFFLAGS = 0x8914
-_IFF_UP = 0x1
 _SIOCSIFTXQLEN = 0x8943
 _SEND_BUFFER_BYTES = 16 * 1024 * 1024
 _QUEUE_FRAMES = 2000
@@ -38,21 +37,18 @@ def create_tap(name: str) -> int:
         fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI))
         fcntl.ioctl(fd, _TUNSETPERSIST, 1)
         fcntl.ioctl(fd, _TUNSETSNDBUF, struct.pack("i", _SEND_BUFFER_BYTES))
-        _bring_up(name)
+        _lengthen_queue(name)
+        set_up([(name, True)])
     except OSError as error:
         os.close(fd)
         raise OSError(error.errno, error.strerror, name) from error
     return fd
 
 
-def _bring_up(name: str) -> None:
+def _lengthen_queue(name: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack("16si20x", name.encode(), _QUEUE_FRAMES)
         fcntl.ioctl(control, _SIOCSIFTXQLEN, request)
-        request = struct.pack("16s24x", name.encode())
-        flags = struct.unpack("16sH22x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]
-        request = struct.pack("16sH22x", name.encode(), flags | _IFF_UP)
-        fcntl.ioctl(control, _SIOCSIFFLAGS, request)
 
 
 def set_carrier(fd: int, up: bool) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from testbed.links.attachment import ReadyMadeLink
-from testbed.links.backend import LinkCondition, NodeCommand
+from testbed.links.backend import LinkCondition
 from testbed.links.client import DaemonClient
 from testbed.links.protocol import (
     MAX_MESSAGE_BYTES,
@@ -52,16 +52,13 @@ class UserspaceLinks:
         self._number: dict[Link, int] = {}
 
     def create(self, topology: Topology, addressing: Addressing) -> None:
-        """Have the daemon make every TAP, with its final name."""
+        """Have the daemon make every TAP, with its final name, and shape the links."""
         self._number = {link: number for number, link in enumerate(topology.links)}
         specs = [
             LinkSpec(addressing.interface(k.a, k.b), addressing.interface(k.b, k.a), k.shape)
             for k in topology.links
         ]
         self._do(Create(tuple(specs)))
-
-    def shape_all(self, run: NodeCommand) -> None:
-        """The daemon has the shapes since `create`."""
 
     def set_shape(self, link: Link, shape: LinkShape, at_s: float = 0.0) -> float:
         """Change a link while the lab runs; frames in flight keep their due time and order."""

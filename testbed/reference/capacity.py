@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from testbed.reference.errors import MeasurementError
-from testbed.reference.frames import plain_frame, send_evenly, sender, spread
+from testbed.reference.frames import numbered_frame, send_evenly, sender, spread
 from testbed.reference.network import ReferenceNetwork
 from topologies.model import LinkShape
 
@@ -89,7 +89,7 @@ class Capacity(msgspec.Struct, frozen=True, tag="capacity"):
         shapes = [_SHAPE] * self.links
         with ReferenceNetwork(backend, shapes, logs) as network, ExitStack() as sockets:
             network.make()
-            network.shape()
+            network.settle()
             senders = [sockets.enter_context(sender(near)) for near in network.near]
 
             def attempt(frames_per_s: float) -> Trial:
@@ -118,7 +118,7 @@ class Capacity(msgspec.Struct, frozen=True, tag="capacity"):
         if network.backend is not None:
             network.backend.lateness_p99_ms()  # from here on
         before = sum(network.received_frames())
-        send = spread(senders, plain_frame(self.frame_bytes))
+        send = spread(senders, numbered_frame(0, self.frame_bytes))
         took_s = send_evenly(frames_per_s, count, send, lambda: None)
         time.sleep(_DRAIN_S)
         lost_share = 1 - (sum(network.received_frames()) - before) / count

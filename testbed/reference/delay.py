@@ -53,7 +53,7 @@ class Delay(msgspec.Struct, frozen=True, tag="delay"):
         with ReferenceNetwork(backend, [shape], logs) as network:
             network.make()
             network.part()
-            network.shape()
+            network.settle()
             load = udp_load(network, 0, self.load_mbps * 1e6) if self.load_mbps else nullcontext()
             with load:
                 ping([network.address(0)], _SETTLE_PINGS, _SPACING_S)

@@ -1,20 +1,46 @@
-"""Raw Ethernet frames at an even pace, and those of them that arrive; see packet(7)."""
+"""Raw Ethernet frames that carry a number: sent at an even pace, taken in where they arrive.
+
+See packet(7).
+"""
 
 from __future__ import annotations
 
 import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 
 _ETHERTYPE = 0x88B5
 """For local experiments (IEEE 802)."""
+_ETH_P_ALL = 3
 _HEADER = b"\xff" * 6 + b"\x02" + bytes(5) + struct.pack("!H", _ETHERTYPE)
-_SOL_PACKET = 263
-_PACKET_STATISTICS = 6
+_NUMBER = struct.Struct("!I")
+_CHECKSUM_BYTES = 4
+_LARGEST_BYTES = 65536
+
+_SOL_PACKET, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 263, 6, 23
 _SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER_BYTES = 64 << 20
 _PAUSE_S = 0.0002
+
+
+def numbered_frame(number: int, length: int) -> bytes:
+    """A frame of `length` bytes, without FCS, that carries a number and a checksum of its own."""
+    content = (_HEADER + _NUMBER.pack(number)).ljust(length - _CHECKSUM_BYTES, b"\x5a")
+    return content + _checksum(content)
+
+
+def number_of(frame: bytes) -> int | None:
+    """The number that a frame carries; None: it is damaged, or somebody else's."""
+    content, checksum = frame[:-_CHECKSUM_BYTES], frame[-_CHECKSUM_BYTES:]
+    if _checksum(content) != checksum or not content.startswith(_HEADER):
+        return None
+    return int(_NUMBER.unpack_from(content, len(_HEADER))[0])
+
+
+def _checksum(content: bytes) -> bytes:
+    return zlib.crc32(content).to_bytes(_CHECKSUM_BYTES, "big")
 
 
 def sender(interface: str) -> socket.socket:
@@ -24,18 +50,8 @@ def sender(interface: str) -> socket.socket:
     return opened
 
 
-def plain_frame(length: int) -> bytes:
-    """A frame of `length` bytes, without FCS."""
-    return _HEADER + bytes(length - len(_HEADER))
-
-
-def numbered_frame(number: int, length: int) -> bytes:
-    """A frame of `length` bytes that carries a number."""
-    return _HEADER + struct.pack("!Q", number) + bytes(length - len(_HEADER) - 8)
-
-
 def send_evenly(
-    frames_per_s: float, count: int, send: Callable[[int], object], between: Callable[[], None]
+    frames_per_s: float, count: int, send: Callable[[int], object], between: Callable[[], object]
 ) -> float:
     """Call `send(n)` for n = 0 to count - 1 at an even pace, and `between` in the pauses.
 
@@ -61,26 +77,30 @@ def spread(senders: Sequence[socket.socket], frame: bytes) -> Callable[[int], ob
 
 
 class Receiver:
-    """Takes in the numbered frames that arrive at an interface (not those sent out of it)."""
+    """Takes in the frames that arrive at an interface, not those sent out of it."""
 
     def __init__(self, interface: str) -> None:
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETHERTYPE))
-        self._socket.bind((interface, _ETHERTYPE))
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
         self._socket.setblocking(False)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
         except PermissionError:  # in a user namespace: then what the machine grants everybody
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-        self.numbers: list[int] = []
+        # Of any type: a damaged frame may have lost its own.
+        self._socket.bind((interface, _ETH_P_ALL))
 
-    def collect(self) -> None:
-        """Take in what is there."""
+    def fileno(self) -> int:
+        """For select(2)."""
+        return self._socket.fileno()
+
+    def collect(self) -> Iterator[bytes]:
+        """The frames that are there."""
         while True:
             try:
-                frame = self._socket.recv(2048)
+                yield self._socket.recv(_LARGEST_BYTES)
             except BlockingIOError:
                 return
-            self.numbers.append(struct.unpack_from("!Q", frame, len(_HEADER))[0])
 
     def missed(self) -> int:
         """Frames since the last call that arrived but found the socket's buffer full."""

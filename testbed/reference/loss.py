@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from testbed.reference.errors import MeasurementError
-from testbed.reference.frames import Receiver, numbered_frame, send_evenly, sender
+from testbed.reference.frames import Receiver, number_of, numbered_frame, send_evenly, sender
 from testbed.reference.network import ReferenceNetwork
 from topologies.model import LinkShape
 
@@ -65,20 +65,25 @@ class Loss(msgspec.Struct, frozen=True, tag="loss"):
         )
         with ReferenceNetwork(backend, [shape], logs) as network:
             network.make()
-            network.shape()
+            network.settle()
             receiver = Receiver(network.far[0])
+            arrived: set[int | None] = set()
+
+            def take_in() -> None:
+                arrived.update(map(number_of, receiver.collect()))
+
             with sender(network.near[0]) as near:
                 send_evenly(
                     self.frames_per_s,
                     self.frames,
                     lambda number: near.send(numbered_frame(number, _FRAME_BYTES)),
-                    receiver.collect,
+                    take_in,
                 )
             # Nothing is sent any more: what is under way arrives meanwhile.
-            send_evenly(1000, round(1000 * _DRAIN_S), lambda _: None, receiver.collect)
+            send_evenly(1000, round(1000 * _DRAIN_S), lambda _: None, take_in)
             if missed := receiver.missed():
                 raise MeasurementError(f"{missed} frames arrived faster than they were taken in")
-        arrived = set(receiver.numbers)
+        arrived.discard(None)  # frames that are not ours
         return Lost(
             loss_percent=self.loss_percent,
             burst_packets=self.burst_packets,
@@ -88,7 +93,7 @@ class Loss(msgspec.Struct, frozen=True, tag="loss"):
         )
 
 
-def count_bursts(arrived: Collection[int], sent: int) -> int:
+def count_bursts(arrived: Collection[int | None], sent: int) -> int:
     """Runs of numbers in 0 to `sent` - 1 that did not arrive."""
     there = [True, *(number in arrived for number in range(sent))]
     return sum(before and not now for before, now in pairwise(there))

@@ -7,27 +7,37 @@ so no frame crosses a link that was not sent to measure it.
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from testbed.links.backend import LinkBackend, LinkError
+from testbed.interface_counters import interface_packets
+from testbed.links.backend import LinkBackend
+from testbed.links.interface_state import set_up
 from testbed.links.probing import open_backend
+from testbed.records import LinkCounters
 from testbed.reference.errors import MeasurementError
+from testbed.reference.frames import numbered_frame, sender
 from topologies.addressing import address
 from topologies.model import Link, LinkShape, Switch, Topology
 
 PLAIN = "veth"
 """Not a backend: bare veth pairs, whose figures are the error of the measurement itself."""
 
+_SETTLED_WITHIN_S = 10.0
+_QUIET_S = 0.05
+"""Besides its delay: no frame takes longer over an idle link."""
+_SMALL_FRAME_BYTES = 64
+
 
 class ReferenceNetwork(AbstractContextManager["ReferenceNetwork"]):
     """The links, made by a backend, or plain veth pairs that nobody shapes.
 
     The steps are `make`, then `part` if packets are to go over the links (frames need no
-    addresses), then `shape`.
+    addresses), then `settle`.
     """
 
     def __init__(self, backend: str, shapes: Sequence[LinkShape], logs: Path) -> None:
@@ -55,16 +65,13 @@ class ReferenceNetwork(AbstractContextManager["ReferenceNetwork"]):
         return self.topology.links
 
     def make(self) -> None:
-        """Make both ends of every link, up, in this namespace."""
+        """Make both ends of every link, up and shaped, in this namespace."""
         if self.backend is not None:
             self.backend.create(self.topology, self._addressing)
-        there = {path.name for path in Path("/sys/class/net").iterdir()}
-        pairs = zip(self.near, self.far, strict=True)
-        missing = [(near, far) for near, far in pairs if near not in there]
-        _ip(
-            [f"link add {near} type veth peer name {far}" for near, far in missing]
-            + [f"link set {end} up" for pair in missing for end in pair]
-        )
+        else:
+            pairs = zip(self.near, self.far, strict=True)
+            _ip([f"link add {near} type veth peer name {far}" for near, far in pairs])
+        set_up((end, True) for end in (*self.near, *self.far))
 
     def part(self) -> None:
         """Move the far ends to a namespace of their own, and give every end an address."""
@@ -77,10 +84,27 @@ class ReferenceNetwork(AbstractContextManager["ReferenceNetwork"]):
         _ip(self._addresses(self.near, 1, 2))
         _ip(["link set lo up", *self._addresses(self.far, 2, 1)], self._enter())
 
-    def shape(self) -> None:
-        """Put rate, delay, loss and queue in force."""
-        if self.backend is not None:
-            self.backend.shape_all(self._run_in)
+    def settle(self) -> None:
+        """Wait until every link carries frames: one that came up is not ready at once.
+
+        Raises:
+            MeasurementError: a link never does.
+        """
+        deadline_s = time.monotonic() + _SETTLED_WITHIN_S
+        pause_s = _QUIET_S + max(link.shape.delay_ms for link in self._all) / 1e3
+        frame = numbered_frame(0, _SMALL_FRAME_BYTES)
+        waiting = set(range(len(self.near)))
+        with ExitStack() as sockets:
+            senders = [sockets.enter_context(sender(near)) for near in self.near]
+            while waiting:
+                if time.monotonic() > deadline_s:
+                    raise MeasurementError(f"no frame gets through {len(waiting)} of the links")
+                before = self.received_frames()
+                for number in waiting:
+                    senders[number].send(frame)
+                time.sleep(pause_s)
+                after = self.received_frames()
+                waiting = {number for number in waiting if after[number] == before[number]}
 
     def address(self, number: int) -> str:
         """IPv4 address of the far end of a link."""
@@ -99,12 +123,14 @@ class ReferenceNetwork(AbstractContextManager["ReferenceNetwork"]):
 
     def received_frames(self) -> tuple[int, ...]:
         """Frames that came out at the far end of each link, as its interface counts them."""
-        process = "self" if self._holder is None else str(self._holder.pid)
-        received = {}
-        for line in Path(f"/proc/{process}/net/dev").read_text().splitlines()[2:]:
-            name, _, counters = line.partition(":")
-            received[name.strip()] = int(counters.split()[1])
-        return tuple(received[name] for name in self.far)
+        packets = interface_packets(None if self._holder is None else self._holder.pid)
+        return tuple(packets[name].received for name in self.far)
+
+    def counters(self, number: int) -> LinkCounters | None:
+        """What the backend counted from the near to the far end of a link; None: it is plain."""
+        if self.backend is None:
+            return None
+        return self.backend.counters()[self._all[number].directions[0]]
 
     def _addresses(self, ends: Sequence[str], own: int, peer: int) -> list[str]:
         commands = []
@@ -119,12 +145,6 @@ class ReferenceNetwork(AbstractContextManager["ReferenceNetwork"]):
 
     def _enter(self) -> list[str]:
         return [] if self._holder is None else ["mnexec", "-a", str(self._holder.pid)]
-
-    def _run_in(self, node: str, argv: Sequence[str]) -> None:
-        prefix = self._enter() if node.startswith("b") else []
-        done = subprocess.run([*prefix, *argv], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise LinkError(f"{node}: {' '.join(argv)}: {done.stderr.strip()}")
 
 
 def _pairs(shapes: Sequence[LinkShape]) -> Topology:

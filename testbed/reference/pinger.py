@@ -6,6 +6,7 @@ that is left. See icmp(7) and SO_TIMESTAMPNS in Documentation/networking/timesta
 
 from __future__ import annotations
 
+import random
 import select
 import socket
 import struct
@@ -18,6 +19,7 @@ _IDENTIFIER = 0x7462
 _IPV4_HEADER_BYTES = 20
 _HEADERS_BYTES = 14 + _IPV4_HEADER_BYTES + 8
 _LARGEST_SEQUENCE = 0xFFFF
+_SEED = 1
 
 
 def ping(
@@ -28,6 +30,10 @@ def ping(
     wait_s: float = 1.0,
 ) -> list[list[float | None]]:
     """Ping every address `count` times, in turns; round trip times in ms, None where lost.
+
+    The pings to an address are `spacing_s` apart on average, as a Poisson process (RFC 2330,
+    11.1.1): at an even pace, those over a link whose delay is a multiple of it would always be
+    sent while a reply comes in, and show what that costs instead of the link.
 
     A ping is an Ethernet frame of `frame_bytes`, without FCS, and so is its reply. `wait_s` is how
     long to wait for the last one. At most 65,535 pings in all.
@@ -40,9 +46,10 @@ def ping(
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as icmp:
         icmp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         icmp.setblocking(False)
-        start_s = time.monotonic()
+        draw, due_s = random.Random(_SEED), time.monotonic()
         for number in range(total):
-            _collect(icmp, start_s + number * spacing_s / len(addresses), sent_ns, rtt_ms)
+            _collect(icmp, due_s, sent_ns, rtt_ms)
+            due_s += draw.expovariate(len(addresses) / spacing_s)
             request = _echo_request(number, payload)
             sent_ns[number] = time.time_ns()
             icmp.sendto(request, (addresses[number % len(addresses)], 0))

@@ -61,7 +61,7 @@ class Queueing(msgspec.Struct, frozen=True, tag="queueing"):
         with ReferenceNetwork(backend, [shape, shape], logs) as network:
             network.make()
             network.part()
-            network.shape()
+            network.settle()
             with udp_load(network, 0, _OVERLOAD * rate_bps):
                 time.sleep(_FILL_S)
                 addresses = [network.address(0), network.address(1)]

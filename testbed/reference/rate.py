@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -97,30 +99,33 @@ class Overload(msgspec.Struct, frozen=True, tag="overload"):
             MeasurementError: iperf failed.
         """
         with _link(backend, self.rate_mbps, logs) as network:
-            (at_first,) = network.received_frames()
+            counted_before, (at_first,) = network.counters(0), network.received_frames()
             with udp_load(network, 0, _OVERLOAD * self.rate_mbps * 1e6):
                 time.sleep(_FILL_S)
                 start_s, (before,) = time.monotonic(), network.received_frames()
                 time.sleep(self.seconds)
                 end_s, (after,) = time.monotonic(), network.received_frames()
             time.sleep(_DRAIN_S)
-            (at_last,) = network.received_frames()
-            backend_counts = network.backend.counters() if network.backend else {}
-            counters = backend_counts.get(network.topology.links[0].directions[0])
+            counted_after, (at_last,) = network.counters(0), network.received_frames()
+        offered = dropped = None
+        if counted_before and counted_after:
+            offered = counted_after.received - counted_before.received
+            dropped = counted_after.dropped_by_queue - counted_before.dropped_by_queue
         received_bps = (after - before) * UDP_FRAME_BYTES * 8 / (end_s - start_s)
         return Overloaded(
             rate_mbps=self.rate_mbps,
             received_mbps=received_bps / 1e6,
-            offered_frames=counters.received if counters else None,
+            offered_frames=offered,
             received_frames=at_last - at_first,
-            dropped_frames=counters.dropped_by_queue if counters else None,
+            dropped_frames=dropped,
         )
 
 
-def _link(backend: str, rate_mbps: float, logs: Path) -> ReferenceNetwork:
+@contextmanager
+def _link(backend: str, rate_mbps: float, logs: Path) -> Iterator[ReferenceNetwork]:
     shape = LinkShape(rate_bps=rate_mbps * 1e6, delay_ms=_DELAY_MS, queue_packets=_QUEUE_PACKETS)
-    network = ReferenceNetwork(backend, [shape], logs)
-    network.make()
-    network.part()
-    network.shape()
-    return network
+    with ReferenceNetwork(backend, [shape], logs) as network:
+        network.make()
+        network.part()
+        network.settle()
+        yield network

@@ -104,7 +104,8 @@ def _loss(figures: Lost) -> Iterator[Target]:
         return
     mean = figures.burst_packets
     # The lengths of Gilbert's bursts are geometric.
-    margin = _SIGMAS * math.sqrt(mean * (mean - 1) / max(figures.bursts, 1))
+    bursts = figures.sent * configured / 100 / mean
+    margin = _SIGMAS * math.sqrt(mean * (mean - 1) / bursts)
     name = f"bursts of {mean:g} packets at a loss of {configured:g} %"
     measured = figures.mean_burst_packets
     yield between(f"{name}: mean length", mean - margin, mean + margin, measured, "packets")

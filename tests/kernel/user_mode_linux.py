@@ -2,6 +2,8 @@
 
 The guest is a process of ours, so no privilege is needed; it has one processor and slow system
 calls. See the kernel's Documentation/virt/uml.
+
+`python tests/kernel/user_mode_linux.py COMMAND...` runs a command there and shows what it printed.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +24,7 @@ PACKAGE = "user-mode-linux"
 _MODULES = "/usr/lib/uml/modules"
 _INIT = Path(__file__).with_name("guest-init")
 _MEMORY = "4096M"
+_PATIENCE_S = 3600.0
 _PASSED_ON = ("HOME", "LANG", "PATH", "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
 
 
@@ -101,3 +106,20 @@ def _last_words(results: Path) -> str:
 
 def _read(path: Path) -> str:
     return path.read_text(errors="replace") if path.exists() else ""
+
+
+def main() -> int:
+    """Run the command of our arguments; its exit code."""
+    if reason := missing():
+        sys.exit(reason)
+    with tempfile.TemporaryDirectory(prefix="twinbed-uml-") as results:
+        try:
+            outcome = run(sys.argv[1:], Path(results), _PATIENCE_S)
+        except GuestError as error:
+            sys.exit(str(error))
+    sys.stdout.write(outcome.output)
+    return outcome.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

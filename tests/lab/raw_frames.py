@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import select
-import socket
-import struct
 import time
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from testbed.links.backend import LinkBackend
-from testbed.links.traffic_control import set_up
+from testbed.links.interface_state import set_up
 from testbed.records import LinkCounters
+from testbed.reference.frames import Receiver, number_of, numbered_frame, sender
 from topologies.addressing import address
 from topologies.model import Link, LinkShape, Switch, Topology
-
-_ETHERTYPE = 0x88B5  # for local experiments, IEEE 802
-_ETH_P_ALL = 3
-_SO_RCVBUFFORCE = 33
-_HEADER = bytes.fromhex("ffffffffffff 020000000001 88b5")
-_NUMBER = struct.Struct("!I")
-_CHECKSUM_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -42,22 +33,11 @@ class End:
 
     def __init__(self, interface: str) -> None:
         self.interface = interface
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        # Any type: a corrupted frame may have lost its own.
-        self._socket.bind((interface, _ETH_P_ALL))
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 * 1024 * 1024)
-
-    def fileno(self) -> int:
-        return self._socket.fileno()
+        self.receiver = Receiver(interface)
+        self._sender = sender(interface)
 
     def send(self, number: int, length: int) -> None:
-        frame = (_HEADER + _NUMBER.pack(number)).ljust(length - _CHECKSUM_BYTES, b"\x5a")
-        self._socket.send(frame + zlib.crc32(frame).to_bytes(_CHECKSUM_BYTES, "big"))
-
-    def receive(self) -> bytes | None:
-        """The next frame, or None if it was one that this end sent."""
-        frame, origin = self._socket.recvfrom(65536)
-        return None if origin[2] == socket.PACKET_OUTGOING else frame
+        self._sender.send(numbered_frame(number, length))
 
     @property
     def carrier(self) -> bool:
@@ -135,7 +115,7 @@ def _difference(after: LinkCounters, before: LinkCounters) -> LinkCounters:
 
 class _Exchange:
     def __init__(self, target: End) -> None:
-        self._target = target
+        self._receiver = target.receiver
         self.sent_s: list[float] = []
         self.arrivals: list[Arrival] = []
 
@@ -144,16 +124,13 @@ class _Exchange:
         before = len(self.arrivals)
         while True:
             wait_s = max(until_s - time.monotonic(), 0.0)
-            if not select.select([self._target], (), (), wait_s)[0]:
+            if not select.select([self._receiver], (), (), wait_s)[0]:
                 return len(self.arrivals) > before
-            now_s = time.monotonic()
-            frame = self._target.receive()
-            if frame is not None:
-                self.arrivals.append(self._arrival(frame, now_s))
+            for frame in self._receiver.collect():
+                self.arrivals.append(self._arrival(frame, time.monotonic()))
 
     def _arrival(self, frame: bytes, now_s: float) -> Arrival:
-        content, checksum = frame[:-_CHECKSUM_BYTES], frame[-_CHECKSUM_BYTES:]
-        intact = zlib.crc32(content).to_bytes(_CHECKSUM_BYTES, "big") == checksum
-        number = _NUMBER.unpack_from(content, len(_HEADER))[0] if intact else -1
-        delay_s = now_s - self.sent_s[number] if intact else 0.0
-        return Arrival(number, len(frame), delay_s, now_s, intact)
+        number = number_of(frame)
+        if number is None:
+            return Arrival(-1, len(frame), 0.0, now_s, intact=False)
+        return Arrival(number, len(frame), now_s - self.sent_s[number], now_s, intact=True)

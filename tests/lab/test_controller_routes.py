@@ -42,6 +42,16 @@ def test_every_pair_is_connected_and_counted(network: Network, tmp_path: Path) -
         assert "priority=0 actions=drop" in flows
 
 
+def test_a_host_that_asks_for_an_address_is_answered(network: Network, tmp_path: Path) -> None:
+    with control(network, tmp_path):
+        of_h2 = [network.addressing.ipv4["h2"], "dev", "h1-eth0"]
+        assert network.hosts.run("h1", ["ip", "neigh", "del", *of_h2]).returncode == 0
+        assert reaches(network, "h1", "h2")
+        known = network.hosts.run("h1", ["ip", "neigh", "show", *of_h2]).stdout.decode()
+        assert network.addressing.mac["h2"] in known
+        assert "PERMANENT" not in known
+
+
 NO_OS_KEN = pytest.mark.skipif(find_spec("os_ken") is None, reason="os-ken is not installed")
 
 

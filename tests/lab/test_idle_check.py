@@ -1,12 +1,14 @@
-"""The idle check on a real network, with static flow entries: no controller takes part."""
+"""The idle check on a real network, with static flow entries unless a test says otherwise."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
+from controller_lab import control
 from static_routes import install_shortest_paths
 
 from testbed.idle_check import FRAMES, check_links, check_paths
@@ -71,3 +73,16 @@ def test_what_is_dead_is_found_and_nothing_else(network: Network) -> None:
     across = [pair for pair, path in routing.items() if silent in path_directions(path)]
     unreached = [(p.src, p.dst) for p in check_paths(*lab, routing) if not p.arrived]
     assert unreached == across != []
+
+
+@pytest.mark.topology("topohub:sndlib/germany50")
+def test_a_network_of_more_neighbours_than_the_kernel_learns_is_whole(
+    network: Network, tmp_path: Path
+) -> None:
+    pairs = set(network.topology.od_pairs)
+    with control(network, tmp_path):
+        lab = (network.topology, network.addressing, network.hosts)
+        paths = check_paths(*lab, shortest_paths(network.topology))
+        assert {(path.src, path.dst) for path in paths if path.arrived} == pairs
+    learnt = Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3")
+    assert not learnt.exists() or len(pairs) > int(learnt.read_text())

@@ -130,7 +130,7 @@ def test_every_kind_of_event_is_written_out_and_read_again(tmp_path: Path) -> No
 def test_defaults_are_written_out(tmp_path: Path) -> None:
     minimal = "\n".join(line for line in GOOD.splitlines()[:6] if not line.startswith("routing"))
     resolved = yaml.safe_load(dump_playbook(load_playbook(write(tmp_path, minimal))))
-    assert resolved["routing"] == {"weight": "delay"}
+    assert resolved["routing"] == {"weight": "delay", "protection": "none"}
     assert resolved["measure"] == {"from_step": 1}
     assert resolved["probes"]["outage"] == {"pairs": 4, "spacing_ms": 2.0}
 

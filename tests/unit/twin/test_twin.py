@@ -25,6 +25,7 @@ from twin.records import (
     DropOutcome,
     ForecastScored,
     Imputation,
+    Mirrored,
 )
 from twin.twin import Twin
 
@@ -59,6 +60,15 @@ def test_a_hot_link_is_relieved_within_two_seconds() -> None:
     assert all(decision.telemetry_age_ms < 400 for decision in decisions)
     # Then it is done: no flapping.
     assert not [r for r in drive(twin, network, 20) if isinstance(r, Decision)]
+
+
+def test_it_says_when_the_network_is_mirrored_after_every_connection() -> None:
+    twin, network = lab(lambda _: demand(SQUARE, h1_h3=3))
+    first = drive(twin, network, 5)
+    assert isinstance(first[0], Mirrored)
+    assert sum(isinstance(r, Mirrored) for r in first) == 1
+    network.snapshot()
+    assert sum(isinstance(r, Mirrored) for r in drive(twin, network, 5)) == 1
 
 
 def test_predictions_are_compared_with_what_then_happened() -> None:

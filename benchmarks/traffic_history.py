@@ -1,0 +1,44 @@
+"""The traffic history that a model is trained and measured on, as the command line names it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from generators.builtin_history import builtin_history
+from generators.history import History, load_history
+from topologies.catalogue import load_topology
+
+TRAINING_SHARE = 0.75
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what names the history."""
+    parser.add_argument(
+        "topology",
+        nargs="?",
+        default="topohub:sndlib/abilene",
+        metavar="TOPOLOGY",
+        help="default: topohub:sndlib/abilene",
+    )
+    parser.add_argument(
+        "--history",
+        type=Path,
+        metavar="FILE",
+        help="measured traffic matrices (.npz) of that network; default: the built-in history",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+
+
+def chosen(arguments: argparse.Namespace) -> tuple[History, History]:
+    """The history that was named, parted in time: what to train on, and what to measure against.
+
+    Raises:
+        DocumentError, HistoryError: there is no such network, or no such history.
+    """
+    topology = load_topology(arguments.topology)
+    if arguments.history is None:
+        history = builtin_history(topology, arguments.seed)
+    else:
+        history = load_history(arguments.history, topology)
+    return history.split(TRAINING_SHARE)

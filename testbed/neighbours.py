@@ -1,0 +1,30 @@
+"""Neighbour tables that are full from the start: every host knows the MAC address of every other.
+
+The kernel has one limit for the learnt neighbours of all namespaces together (`gc_thresh3`, 1024
+unless somebody raised it; see arp(7)), which the hosts of a larger lab would exceed among them.
+Permanent entries do not count. A host that has lost an entry asks, and the controller answers.
+"""
+
+from __future__ import annotations
+
+from testbed.hosts import Hosts
+from testbed.links.backend import LinkError
+from topologies.addressing import Addressing
+
+
+def introduce(hosts: Hosts, addressing: Addressing) -> None:
+    """Give every host permanent entries for all others.
+
+    Raises:
+        LinkError: ip(8) failed.
+    """
+    for host in addressing.ipv4:
+        batch = "\n".join(
+            f"neigh replace {addressing.ipv4[other]} lladdr {addressing.mac[other]} "
+            f"dev {host}-eth0 nud permanent"
+            for other in addressing.ipv4
+            if other != host
+        )
+        done = hosts.run(host, ["ip", "-batch", "-"], stdin=batch)
+        if done.returncode != 0:
+            raise LinkError(f"{host}: neighbours: {done.stderr.decode(errors='replace').strip()}")

@@ -1,0 +1,168 @@
+"""`twinbed bench`: what it lists, measures and says, with a benchmark of the test's own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import types
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from benchmarks.report import NAMES, Machine, Report, Step
+from cli.bench import document, figure, targets_table, verdict
+from cli.main import main
+from generators.history import HistoryError
+from playbooks.runner import Interrupted
+from testbed.reference.errors import MeasurementError
+from testbed.reference.targets import Target, at_most
+
+MACHINE = Machine(2, "6.1.0", "x86_64", "3.11.2", 0.1, "userspace")
+MET, UNMET = at_most("delay [idle]", 0.5, 0.123456, "ms"), at_most("frames", 10, 12_345.6)
+UNMEASURED = Target("rate", "to be measured", None, "", met=False)
+
+Behaviour = Callable[[argparse.Namespace, Step], Report]
+Install = Callable[[Behaviour], None]
+
+
+def report(*targets: Target, **more: object) -> Report:
+    rows = [{"what": "delay", "figures": {"mean_ms": 0.1}}]
+    return Report("links", MACHINE, rows, targets, **more)  # type: ignore[arg-type]
+
+
+def shown(of: Report) -> tuple[str, list[list[str]]]:
+    """The title, and the words of every line from the headings on."""
+    console = Console(width=120, color_system=None)
+    with console.capture() as capture:
+        console.print(targets_table(of))
+    lines = [line.split() for line in capture.get().splitlines()]
+    headings = next(number for number, words in enumerate(lines) if "target" in words)
+    return " ".join(word for words in lines[:headings] for word in words), lines[headings:]
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a benchmark of the test's own in the place of `links`."""
+
+    def put(behaviour: Behaviour) -> None:
+        module = types.ModuleType("benchmarks.links")
+        module.__dict__["add_arguments"] = lambda parser: parser.add_argument("--quick")
+        module.__dict__["run"] = behaviour
+        monkeypatch.setitem(sys.modules, "benchmarks.links", module)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("measured", "words"),
+    [(None, "-"), (0.0, "0"), (0.123456, "0.123"), (99.96, "100"), (12_345.6, "12,346")],
+)
+def test_figures_are_short(measured: float | None, words: str) -> None:
+    assert figure(measured) == words
+
+
+def test_a_table_without_anything_beside_it() -> None:
+    title, lines = shown(report(MET, UNMET, UNMEASURED))
+    assert title == "links: 2 processors, Linux 6.1.0, userspace links"
+    assert lines[0] == ["target", "measured", "met"]
+    assert lines[1] == ["delay", "[idle]", "(ms)", "<=", "0.5", "0.123", "yes"]
+    assert lines[2] == ["frames", "<=", "10", "12,346", "no"]
+    assert lines[3][-2:] == ["-", "no"]
+
+
+def test_a_table_with_something_beside_it() -> None:
+    beside = {"plain veth": {"delay [idle]": 0.05}, "other": {"frames": 7.0}}
+    _, lines = shown(report(MET, UNMET, beside=beside))
+    assert lines[0] == ["target", "measured", "plain", "veth", "other", "met"]
+    assert lines[1][-4:] == ["0.123", "0.05", "-", "yes"]
+    assert lines[2][-4:] == ["12,346", "-", "7", "no"]
+
+
+def test_the_verdict_counts_what_is_not_met_and_says_what_failed() -> None:
+    assert verdict(report(MET)) == "all targets are met"
+    assert "1 of 2 targets are not met" in verdict(report(MET, UNMET))
+    failed = Report("links", MACHINE, [{"what": "TCP", "failed": "no iperf"}], [UNMEASURED])
+    assert verdict(failed).splitlines()[0] == "TCP: no iperf"
+
+
+def test_the_document_has_all_figures_and_targets() -> None:
+    whole = document(report(MET, beside={"plain veth": {"delay [idle]": 0.05}}))
+    assert set(whole) == {"bench", "passed", "machine", "rows", "targets", "beside"}
+    assert whole["passed"] is True
+
+
+def test_json_is_one_document(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    install(lambda _arguments, _step: report(MET, UNMEASURED))
+    assert main(["bench", "links", "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["bench"] == "links"
+    assert answer["passed"] is False
+    assert answer["machine"]["backend"] == "userspace"
+    assert answer["targets"] == [
+        {
+            "name": "delay [idle]",
+            "target": "<= 0.5",
+            "measured": 0.123456,
+            "unit": "ms",
+            "met": True,
+        },
+        {"name": "rate", "target": "to be measured", "measured": None, "unit": "", "met": False},
+    ]
+
+
+def test_words_go_to_the_benchmark(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[str] = []
+
+    def behaviour(arguments: argparse.Namespace, step: Step) -> Report:
+        seen.append(arguments.quick)
+        step("measuring", None)
+        return report(MET)
+
+    install(behaviour)
+    assert main(["bench", "links", "--quick", "very"]) == 0
+    assert seen == ["very"]
+    output = capsys.readouterr()
+    assert "delay [idle]" in output.out
+    assert "measuring" in output.err
+    assert "all targets are met" in output.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(MeasurementError("no iperf"), 3), (HistoryError("no such file"), 2), (Interrupted(), 130)],
+)
+def test_what_went_wrong_is_one_message(
+    install: Install, capsys: pytest.CaptureFixture[str], error: Exception, code: int
+) -> None:
+    def behaviour(_arguments: argparse.Namespace, _step: Step) -> Report:
+        raise error
+
+    install(behaviour)
+    assert main(["bench", "links"]) == code
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.splitlines()[-1] == f"twinbed: {error}" or code == 130
+
+
+@pytest.mark.parametrize(
+    "words", [["no-such-bench"], ["links", "--no-such-option"], ["seeds", "high-load", "one"]]
+)
+def test_unknown_words_end_with_2(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *words])
+    assert ended.value.code == 2
+
+
+def test_a_history_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "vae-imputation", "--history", "no-such.npz"]) == 2
+    assert "no-such.npz" in capsys.readouterr().err
+
+
+def test_the_list_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in NAMES)
+    assert main(["bench", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == dict(NAMES)
