@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runtime.select(options.runtime)
             from controller import process
 
-            return process.run(topology, options.weight, options.run_dir, listener)
+            return process.run(
+                topology, options.weight, options.protected, options.run_dir, listener
+            )
     except StartError as error:
         sys.stderr.write(f"controller: {error}\n")
         return 2
@@ -44,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run-dir", type=Path, required=True, help="the run directory")
     parser.add_argument("--listen", default="127.0.0.1:6653", help="HOST:PORT for the switches")
     parser.add_argument("--weight", choices=("delay", "hops"), default="delay")
+    parser.add_argument("--protected", action="store_true", help="fast failover in the switches")
     parser.add_argument("--runtime", choices=("ryu", "os-ken"), default="ryu")
     return parser
 

@@ -93,6 +93,10 @@ class Application(runtime.app_class()):  # type: ignore[misc]
         if switch is not None and stats is not None:
             self._service.port_stats(switch, stats)
 
+    @_on("GroupDescStatsReply", _MAIN)
+    def _on_groups(self, event: Any) -> None:
+        self._whole(event.msg)
+
     @_on("FlowStatsReply", _MAIN)
     def _on_flow_stats(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)

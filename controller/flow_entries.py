@@ -1,25 +1,34 @@
 """Routes as flow entries: what has to stand in which switch, without any OpenFlow library.
 
-All entries live in table 0. An IPv4 packet of an OD pair gets its route's label at the ingress
-switch, is forwarded by label in between, and gets the host's own address back at the egress
-switch. Nothing is ever flooded and the table-miss entry drops, so topology loops are harmless.
+An IPv4 packet of an OD pair gets its route's label at the ingress switch (table 0), is forwarded
+by label in between (table 1), and gets the host's own address back at the egress switch. A packet
+on a detour has the detour's VLAN tag as well, which table 0 follows or takes off. Nothing is ever
+flooded and the table-miss entry drops, so topology loops are harmless.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 
 from controller.labels import label_mac
 from topologies.addressing import Addressing
+from topologies.detours import Hop
 from topologies.model import OdPair, Path
 
 Match = frozenset[tuple[str, int | str]]
 """Field names and values of an OpenFlow match, as OFPMatch takes and gives them."""
 
-EntryKey = tuple[int, Match]
-"""Priority and match: what makes an entry unique in its table."""
+EntryKey = tuple[int, int, Match]
+"""Table, priority and match: what makes an entry unique in its switch."""
+
+CLASSIFIER, LABELS = 0, 1
+"""Tables: what a packet is, and where its label leads."""
+
+VLAN_PRESENT = 0x1000
+"""OFPVID_PRESENT: set in every match and action on a VLAN tag."""
 
 TO_CONTROLLER = 0xFFFFFFFD
 """OFPP_CONTROLLER."""
@@ -37,6 +46,7 @@ class Kind(IntEnum):
     TRANSIT = 4
     EGRESS = 5
     DROP = 6
+    DETOUR = 7
 
 
 _PRIORITY = {
@@ -44,6 +54,7 @@ _PRIORITY = {
     Kind.TRANSIT: 100,
     Kind.EGRESS: 100,
     Kind.INGRESS: 200,
+    Kind.DETOUR: 250,
     Kind.ARP: 300,
     Kind.DROP: 400,
 }
@@ -71,20 +82,30 @@ INGRESS = CookieFilter(_OURS | Kind.INGRESS << _KIND_SHIFT, _OURS_MASK | _KIND_M
 
 @dataclass(frozen=True)
 class FlowEntry:
-    """One entry of one switch. Without `output` it drops."""
+    """One entry of one switch. Without an output, a group or another table it drops.
+
+    What it does, it does in the order of the fields.
+    """
 
     switch: str
     priority: int
     match: Match
     cookie: int
     """Ours (16 bits), kind (8 bits), label (40 bits)."""
-    output: int | None = None
+    table: int = CLASSIFIER
+    pop_vlan: bool = False
+    """Also forget the port that the packet came by: its path may lead back there."""
     set_eth_dst: str | None = None
+    output: int | None = None
+    group: int | None = None
+    """Instead of `output`."""
+    goto: int | None = None
+    """The table that looks the packet up next."""
 
     @property
     def key(self) -> EntryKey:
         """Two entries with one key replace one another."""
-        return self.priority, self.match
+        return self.table, self.priority, self.match
 
 
 @dataclass(frozen=True)
@@ -103,42 +124,65 @@ def base_entries(addressing: Addressing) -> tuple[FlowEntry, ...]:
         entry
         for switch in addressing.datapath_id
         for entry in (
-            _entry(switch, Kind.MISS, frozenset()),
+            _entry(switch, Kind.MISS, frozenset(), goto=LABELS),
+            _entry(switch, Kind.MISS, frozenset(), table=LABELS),
             _entry(switch, Kind.ARP, arp, output=TO_CONTROLLER),
         )
     )
 
 
-def route_entries(addressing: Addressing, pair: OdPair, path: Path, label: int) -> RouteEntries:
-    """The entries that carry `pair` along `path` under a label of its own."""
+def route_entries(
+    addressing: Addressing,
+    pair: OdPair,
+    path: Path,
+    label: int,
+    group_id: Callable[[Hop], int | None] = lambda _: None,
+) -> RouteEntries:
+    """The entries that carry `pair` along `path` under a label of its own.
+
+    `group_id` names the group that protects a hop, if one does.
+    """
     target = pair[1]
-    ingress_switch, egress_switch = path[0], path[-1]
+    egress = path[-1]
     output = {here: addressing.port[here, there] for here, there in pairwise((*path, target))}
+    group = {
+        here: group_id((here, there, following))
+        for here, there, following in zip(path, path[1:], (*path[2:], None), strict=False)
+    }
     ingress = _entry(
-        ingress_switch,
+        path[0],
         Kind.INGRESS,
         _pair_match(addressing, pair),
         label,
-        output=output[ingress_switch],
-        set_eth_dst=None if ingress_switch == egress_switch else label_mac(label),
+        set_eth_dst=None if path[0] == egress else label_mac(label),
+        output=output[path[0]],
+        group=group.get(path[0]),
     )
     by_label: Match = frozenset({("eth_dst", label_mac(label))})
     behind = [
-        _entry(switch, Kind.TRANSIT, by_label, label, output=output[switch])
-        for switch in path[1:-1]
-    ]
-    if ingress_switch != egress_switch:
-        behind.append(
-            _entry(
-                egress_switch,
-                Kind.EGRESS,
-                by_label,
-                label,
-                output=output[egress_switch],
-                set_eth_dst=addressing.mac[target],
-            )
+        _entry(
+            switch,
+            Kind.EGRESS if switch == egress else Kind.TRANSIT,
+            by_label,
+            label,
+            table=LABELS,
+            set_eth_dst=addressing.mac[target] if switch == egress else None,
+            output=output[switch],
+            group=group.get(switch),
         )
+        for switch in path[1:]
+    ]
     return RouteEntries(ingress, tuple(reversed(behind)))
+
+
+def detour_transit(switch: str, tag: int, output: int) -> FlowEntry:
+    """The entry that carries the packets of a detour on."""
+    return _entry(switch, Kind.DETOUR, _tag_match(tag), output=output)
+
+
+def detour_end(switch: str, tag: int) -> FlowEntry:
+    """The entry that takes the tag off: from here on the label leads."""
+    return _entry(switch, Kind.DETOUR, _tag_match(tag), pop_vlan=True, goto=LABELS)
 
 
 def drop_entry(addressing: Addressing, pair: OdPair, ingress: str) -> FlowEntry:
@@ -151,11 +195,31 @@ def _entry(
     kind: Kind,
     match: Match,
     label: int = 0,
-    output: int | None = None,
+    *,
+    table: int = CLASSIFIER,
+    pop_vlan: bool = False,
     set_eth_dst: str | None = None,
+    output: int | None = None,
+    group: int | None = None,
+    goto: int | None = None,
 ) -> FlowEntry:
-    cookie = _OURS | kind << _KIND_SHIFT | label
-    return FlowEntry(switch, _PRIORITY[kind], match, cookie, output, set_eth_dst)
+    """An entry of ours; a group stands in for the output."""
+    return FlowEntry(
+        switch=switch,
+        priority=_PRIORITY[kind],
+        match=match,
+        cookie=_OURS | kind << _KIND_SHIFT | label,
+        table=table,
+        pop_vlan=pop_vlan,
+        set_eth_dst=set_eth_dst,
+        output=output if group is None else None,
+        group=group,
+        goto=goto,
+    )
+
+
+def _tag_match(tag: int) -> Match:
+    return frozenset({("vlan_vid", VLAN_PRESENT | tag)})
 
 
 def _pair_match(addressing: Addressing, pair: OdPair) -> Match:

@@ -27,7 +27,7 @@ def remove(entries: Iterable[FlowEntry]) -> list[Change]:
 
 
 class FlowTables:
-    """Table 0 of every switch, by switch name."""
+    """The tables of every switch, by switch name."""
 
     def __init__(self, entries: Iterable[FlowEntry] = ()) -> None:
         self._tables: dict[str, dict[EntryKey, FlowEntry]] = {}

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol
 
 from controller.flow_entries import (
@@ -17,10 +18,13 @@ from controller.flow_entries import (
     route_entries,
 )
 from controller.flow_table import Change, FlowTables, put, remove
+from controller.groups import Group, GroupChange, missing, surplus
 from controller.labels import Labels
+from controller.protection import Protection
 from controller.reroute import drain_s
 from topologies.addressing import address
-from topologies.model import OdPair, Path, Topology
+from topologies.detours import Detour, Hop
+from topologies.model import DirectedLink, OdPair, Path, Topology
 
 
 class Switches(Protocol):
@@ -30,12 +34,19 @@ class Switches(Protocol):
     def connected(self) -> AbstractSet[str]:
         """Names of the switches that can be programmed now."""
 
-    def commit(self, changes: Sequence[Change]) -> Mapping[str, str]:
+    def commit(
+        self, changes: Sequence[Change], groups: Sequence[GroupChange] = ()
+    ) -> Mapping[str, str]:
         """Send all changes at once and wait until each switch confirms; why those fail that do."""
 
     def installed(self, switch: str) -> list[FlowEntry]:
         """The entries of ours that `switch` holds; none when it does not answer."""
 
+    def installed_groups(self, switches: Iterable[str]) -> Mapping[str, tuple[Group, ...]]:
+        """The groups that each of `switches` holds; those that do not answer are absent."""
+
+
+UNPROTECTED: Mapping[Hop, Detour] = MappingProxyType({})
 
 Obstacle = Callable[[Path], "str | None"]
 """Says why a path cannot be used just now, or None."""
@@ -85,6 +96,7 @@ class Installation:
         switches: Switches,
         defer: Callable[[float, Callable[[], None]], object],
         clock: Callable[[], float] = time.monotonic,
+        detours: Mapping[Hop, Detour] = UNPROTECTED,
     ) -> None:
         self.routes: dict[OdPair, InstalledRoute] = {}
         self._topology = topology
@@ -93,7 +105,10 @@ class Installation:
         self._clock = clock
         self._addressing = address(topology)
         self._labels = Labels()
-        self._tables = FlowTables(base_entries(self._addressing))
+        self._protection = Protection(self._addressing, detours)
+        self._avoided: frozenset[DirectedLink] = frozenset()
+        base = (*base_entries(self._addressing), *self._protection.entries())
+        self._tables = FlowTables(base)
         self._unconfirmed: defaultdict[str, dict[OdPair, Leftovers]] = defaultdict(dict)
         """By ingress switch: the pairs that it may still send along their old entries."""
 
@@ -114,7 +129,7 @@ class Installation:
         new = {
             pair: InstalledRoute(
                 path,
-                route_entries(self._addressing, pair, path, self._labels.fresh()),
+                self._entries(pair, path),
                 requested,
             )
             for pair, path in targets.items()
@@ -152,13 +167,29 @@ class Installation:
         elif then:
             then()
 
+    def avoid(self, links: frozenset[DirectedLink]) -> None:
+        """Have the packets that would cross any of `links` led round it, whatever the port says.
+
+        One end of a dead link may not know. Links that are avoided no more are used again.
+        """
+        if links == self._avoided:
+            return
+        before = dict.fromkeys(self._protection.groups(self._avoided))
+        self._avoided = links
+        after = self._protection.groups(links)
+        self._switches.commit(
+            (), [GroupChange(group, "modify") for group in after if group not in before]
+        )
+
     def fill(self, switches: Iterable[str]) -> dict[OdPair, Path]:
         """Give each of `switches` all that it should hold; return the routes this confirms.
 
         Entries it has already are replaced by themselves, which keeps their counters.
         """
         names = sorted(switches)
-        lost = self._switches.commit(put(e for name in names for e in self._tables.of(name)))
+        lost = self._switches.commit(
+            put(e for name in names for e in self._tables.of(name)), self._missing_groups(names)
+        )
         confirmed: dict[OdPair, Path] = {}
         for switch in names:
             if switch not in lost:
@@ -169,8 +200,9 @@ class Installation:
 
     def clean(self, switch: str) -> None:
         """Remove the entries of ours from `switch` that it should not hold."""
-        surplus = self._tables.surplus(switch, self._switches.installed(switch))
-        self._switches.commit(remove(surplus))
+        entries = self._tables.surplus(switch, self._switches.installed(switch))
+        installed = self._switches.installed_groups([switch]).get(switch, ())
+        self._switches.commit(remove(entries), surplus(self._groups_of(switch), installed))
 
     def drop(self, pair: OdPair, dropped: bool) -> str:
         """Drop all packets of `pair` at its ingress, or no longer; why not yet, if not."""
@@ -178,6 +210,21 @@ class Installation:
         entry = drop_entry(self._addressing, pair, ingress)
         lost = self._commit([Change(entry, remove=not dropped)])
         return _later(ingress, lost[ingress]) if ingress in lost else ""
+
+    def _entries(self, pair: OdPair, path: Path) -> RouteEntries:
+        label = self._labels.fresh()
+        return route_entries(self._addressing, pair, path, label, self._protection.group_id)
+
+    def _missing_groups(self, switches: Sequence[str]) -> list[GroupChange]:
+        installed = self._switches.installed_groups(s for s in switches if self._groups_of(s))
+        return [
+            change
+            for switch, there in installed.items()
+            for change in missing(self._groups_of(switch), there)
+        ]
+
+    def _groups_of(self, switch: str) -> tuple[Group, ...]:
+        return tuple(g for g in self._protection.groups(self._avoided) if g.switch == switch)
 
     def _confirmed_on(self, pair: OdPair, path: Path) -> bool:
         route = self.routes.get(pair)

@@ -8,18 +8,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from controller.flow_entries import INGRESS, OURS, CookieFilter, FlowEntry
+from controller.flow_entries import INGRESS, OURS, VLAN_PRESENT, CookieFilter, FlowEntry
 from controller.flow_table import Change
+from controller.groups import Bucket, Group, GroupChange
+
+_ETH_TYPE_VLAN = 0x8100
+_IN_PORT_BITS = 0 << 6 | 15  # offset 0, 16 bits; see ovs-actions(7), "load"
 
 
-def batch(datapath: Any, changes: Sequence[Change]) -> tuple[int, bytes]:
-    """Flow-mods for all `changes` and a barrier, all with one xid, and that xid.
+def batch(
+    datapath: Any, changes: Sequence[Change], groups: Sequence[GroupChange] = ()
+) -> tuple[int, bytes]:
+    """Group-mods, flow-mods and a barrier, all with one xid, and that xid.
 
     An error message repeats the xid of what caused it, so it is known which batch it is about.
     """
     barrier = datapath.ofproto_parser.OFPBarrierRequest(datapath)
     xid: int = datapath.set_xid(barrier)
-    messages = [_flow_mod(datapath, change) for change in changes]
+    messages = [_group_mod(datapath, change) for change in groups if change.command != "delete"]
+    messages += [_flow_mod(datapath, change) for change in changes]
+    messages += [_group_mod(datapath, change) for change in groups if change.command == "delete"]
     for message in messages:
         message.set_xid(xid)
     messages.append(barrier)
@@ -33,6 +41,7 @@ def _flow_mod(datapath: Any, change: Change) -> Any:
     entry = change.entry
     common = {
         "datapath": datapath,
+        "table_id": entry.table,
         "priority": entry.priority,
         "match": parser.OFPMatch(**dict(entry.match)),
     }
@@ -55,13 +64,54 @@ def _flow_mod(datapath: Any, change: Change) -> Any:
 def _instructions(datapath: Any, entry: FlowEntry) -> list[Any]:
     ofproto, parser = datapath.ofproto, datapath.ofproto_parser
     actions = []
+    if entry.pop_vlan:
+        actions += [parser.OFPActionPopVlan(), _forget_in_port(datapath)]
     if entry.set_eth_dst is not None:
         actions.append(parser.OFPActionSetField(eth_dst=entry.set_eth_dst))
     if entry.output is not None:
         actions.append(parser.OFPActionOutput(entry.output, ofproto.OFPCML_NO_BUFFER))
-    if not actions:
-        return []
-    return [parser.OFPInstructionActions(ofproto.OFPIT_APPLY_ACTIONS, actions)]
+    if entry.group is not None:
+        actions.append(parser.OFPActionGroup(entry.group))
+    instructions = []
+    if actions:
+        instructions.append(parser.OFPInstructionActions(ofproto.OFPIT_APPLY_ACTIONS, actions))
+    if entry.goto is not None:
+        instructions.append(parser.OFPInstructionGotoTable(entry.goto))
+    return instructions
+
+
+def _forget_in_port(datapath: Any) -> Any:
+    """Let a packet go back where it came from, which an output does not do by itself."""
+    return datapath.ofproto_parser.NXActionRegLoad(_IN_PORT_BITS, "in_port_nxm", 0)
+
+
+def _group_mod(datapath: Any, change: GroupChange) -> Any:
+    ofproto, parser = datapath.ofproto, datapath.ofproto_parser
+    commands = {
+        "add": ofproto.OFPGC_ADD,
+        "modify": ofproto.OFPGC_MODIFY,
+        "delete": ofproto.OFPGC_DELETE,
+    }
+    return parser.OFPGroupMod(
+        datapath,
+        commands[change.command],
+        ofproto.OFPGT_FF,
+        change.group.group_id,
+        [_bucket(datapath, bucket) for bucket in change.group.buckets],
+    )
+
+
+def _bucket(datapath: Any, bucket: Bucket) -> Any:
+    ofproto, parser = datapath.ofproto, datapath.ofproto_parser
+    actions = []
+    if bucket.push is not None:
+        actions += [
+            _forget_in_port(datapath),
+            parser.OFPActionPushVlan(_ETH_TYPE_VLAN),
+            parser.OFPActionSetField(vlan_vid=VLAN_PRESENT | bucket.push),
+        ]
+    actions.append(parser.OFPActionOutput(bucket.output))
+    return parser.OFPBucket(watch_port=bucket.output, watch_group=ofproto.OFPG_ANY, actions=actions)
 
 
 def port_stats_request(datapath: Any) -> Any:
@@ -79,12 +129,30 @@ def own_entries_request(datapath: Any) -> Any:
     return _flow_stats_request(datapath, OURS)
 
 
+def groups_request(datapath: Any) -> Any:
+    """Ask for all groups."""
+    return datapath.ofproto_parser.OFPGroupDescStatsRequest(datapath, 0)
+
+
+def group_of(switch: str, stat: Any) -> Group:
+    """The group that this OFPGroupDescStats describes, as far as it is one of ours."""
+    return Group(switch, stat.group_id, tuple(_bucket_of(bucket) for bucket in stat.buckets))
+
+
+def _bucket_of(bucket: Any) -> Bucket:
+    push = None
+    for action in bucket.actions:
+        if getattr(action, "key", None) == "vlan_vid":
+            push = action.value & ~VLAN_PRESENT
+    return Bucket(bucket.watch_port, push)
+
+
 def _flow_stats_request(datapath: Any, which: CookieFilter) -> Any:
     ofproto, parser = datapath.ofproto, datapath.ofproto_parser
     return parser.OFPFlowStatsRequest(
         datapath,
         0,
-        0,
+        ofproto.OFPTT_ALL,
         ofproto.OFPP_ANY,
         ofproto.OFPG_ANY,
         which.cookie,
@@ -100,7 +168,8 @@ def is_ingress(stat: Any) -> bool:
 
 def entry_of(switch: str, stat: Any) -> FlowEntry:
     """The entry that this OFPFlowStats describes, without its actions."""
-    return FlowEntry(switch, stat.priority, frozenset(stat.match.items()), stat.cookie)
+    match = frozenset(stat.match.items())
+    return FlowEntry(switch, stat.priority, match, stat.cookie, table=stat.table_id)
 
 
 def packet_out(datapath: Any, port: int, frame: bytes) -> Any:

@@ -44,7 +44,9 @@ class _Ending:
         return self.exit_code
 
 
-def run(topology: Topology, weight: Weight, run_dir: Path, listener: socket.socket) -> int:
+def run(
+    topology: Topology, weight: Weight, protected: bool, run_dir: Path, listener: socket.socket
+) -> int:
     """Control `topology` until SIGTERM or SIGINT; return the exit code.
 
     Raises:
@@ -54,7 +56,7 @@ def run(topology: Topology, weight: Weight, run_dir: Path, listener: socket.sock
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.now(0))
     try:
-        service = Service(topology, weight, run_dir, ending.fail)
+        service = Service(topology, weight, protected, run_dir, ending.fail)
     except OSError as error:
         raise StartError(f"cannot write to {run_dir}: {error.strerror}") from error
     with contextlib.closing(service):

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from controller.installation import Installation, Moved, Switches
+from controller.installation import UNPROTECTED, Installation, Moved, Switches
 from controller.links import Links
 from controller.messages import (
     Allow,
@@ -28,7 +28,8 @@ from controller.messages import (
     Routes,
 )
 from controller.reroute import obstacle, refusal_reason, unknown_pair
-from topologies.model import OdPair, Path, Topology
+from topologies.detours import Detour, Hop
+from topologies.model import DirectedLink, OdPair, Path, Topology
 from topologies.paths import Weight, shortest_paths
 
 WAIT_TO_RESTORE_S = 1.0
@@ -48,9 +49,10 @@ class Router:
         publish: Callable[[Message], None],
         defer: Callable[[float, Callable[[], None]], object],
         clock: Callable[[], float] = time.monotonic,
+        detours: Mapping[Hop, Detour] = UNPROTECTED,
     ) -> None:
         self.links = Links(topology)
-        self.installation = Installation(topology, switches, defer, clock)
+        self.installation = Installation(topology, switches, defer, clock, detours)
         self.ready: Ready | None = None
         self._topology = topology
         self._names = frozenset(switch.name for switch in topology.switches)
@@ -64,6 +66,8 @@ class Router:
         self._to_fill: set[str] = set()
         self._to_clean: set[str] = set()
         self._settle_s: float | None = None
+        self._avoided: frozenset[DirectedLink] = frozenset()
+        """Links that are dead, or were so lately that nothing may rely on them yet."""
 
     # --- news, noted at once; `work` acts on it ---------------------------------------------
 
@@ -107,20 +111,25 @@ class Router:
 
     def _refresh(self) -> None:
         """Fill switches that have come back, and give every pair a living path if there is one."""
-        filling = self._to_fill & self._switches.connected
-        self._to_fill.clear()
-        if filling:
+        # While one is filled, another may come: routes need the groups of every switch.
+        while filling := self._to_fill & self._switches.connected:
+            self._to_fill -= filling
             self._to_clean |= filling
             self._announce("restoration", self.installation.fill(filling))
         self._all_seen = self._all_seen or self._switches.connected >= self._names
         if self._repair_due and self._all_seen:
             self._repair_due = False
+            self._avoided |= self.links.dead
+            self.installation.avoid(self._avoided)
             self._repair()
 
     def _repair(self) -> None:
         broken = [pair for pair in self._topology.od_pairs if not self._lives(pair)]
         moved = self._move_freely(self._shortest(broken) if broken else {})
-        if self.ready is None and not moved.failed and self._switches.connected >= self._names:
+        # Links that are dead as yet may come up soon: BFD sessions have to meet first.
+        settled = not self.links.dead or self._settle_s is None
+        everywhere = not moved.failed and self._switches.connected >= self._names
+        if self.ready is None and settled and everywhere:
             self._settle_s = self._clock() + WAIT_TO_RESTORE_S
             self.ready = Ready(
                 t_s=self._clock(),
@@ -131,13 +140,18 @@ class Router:
 
     def _settle(self) -> float | None:
         """Once the network has been quiet: back to shortest paths, and away with old entries."""
-        if self.ready is None:
-            return None
         if self._settle_s is not None:
             if (wait_s := self._settle_s - self._clock()) > 0:
                 return wait_s
             self._settle_s = None
+            if self.ready is None:
+                self._repair_due = True
+                return 0.0
+            self._avoided = self.links.dead
+            self.installation.avoid(self._avoided)
             self._return()
+        if self.ready is None:
+            return None
         # One switch at a time, so that news need not wait for all of them.
         if cleaning := sorted(self._to_clean & self._switches.connected):
             self._to_clean.remove(cleaning[0])

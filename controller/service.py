@@ -18,6 +18,7 @@ from eventlet.queue import Empty, LightQueue
 from controller import northbound, openflow
 from controller.arp import arp_answer
 from controller.counters import OdTotals, port_counters
+from controller.installation import UNPROTECTED
 from controller.messages import (
     PROTOCOL_VERSION,
     DatapathState,
@@ -32,6 +33,7 @@ from controller.router import Router
 from controller.socket_address import SOCKET_NAME
 from controller.switches import OpenFlowSwitches
 from topologies.addressing import address
+from topologies.detours import detours
 from topologies.model import Topology
 from topologies.paths import Weight
 
@@ -50,6 +52,7 @@ class Service:
     Args:
         topology: the network.
         weight: what shortest paths are shortest by.
+        protected: whether the switches themselves lead packets round a failure.
         run_dir: where the northbound socket and the journal of all messages are to be.
         fail: called with a reason when the controller cannot go on.
 
@@ -62,6 +65,7 @@ class Service:
         self,
         topology: Topology,
         weight: Weight,
+        protected: bool,
         run_dir: Path,
         fail: Callable[[str], None],
     ) -> None:
@@ -79,7 +83,12 @@ class Service:
             lambda error: fail(f"cannot write {run_dir / JOURNAL_NAME}: {error.strerror}"),
         )
         self._router = Router(
-            topology, weight, self.switches, self._northbound.publish, self._spawn_after
+            topology,
+            weight,
+            self.switches,
+            self._northbound.publish,
+            self._spawn_after,
+            detours=detours(topology, weight) if protected else UNPROTECTED,
         )
         self._totals = OdTotals(self._addressing)
         self._wake = LightQueue(1)

@@ -15,6 +15,7 @@ from eventlet.queue import Empty, LightQueue
 from controller import openflow
 from controller.flow_entries import FlowEntry
 from controller.flow_table import Change
+from controller.groups import Group, GroupChange
 
 _ANSWER_TIMEOUT_S = 2.0
 
@@ -60,17 +61,22 @@ class OpenFlowSwitches:
         del self._datapaths[switch]
         return True
 
-    def commit(self, changes: Sequence[Change]) -> Mapping[str, str]:
+    def commit(
+        self, changes: Sequence[Change], groups: Sequence[GroupChange] = ()
+    ) -> Mapping[str, str]:
         """Send all changes at once and wait until each switch confirms; why those fail that do."""
-        batches: defaultdict[str, list[Change]] = defaultdict(list)
+        batches: defaultdict[str, tuple[list[Change], list[GroupChange]]]
+        batches = defaultdict(lambda: ([], []))
         for change in changes:
-            batches[change.entry.switch].append(change)
+            batches[change.entry.switch][0].append(change)
+        for group_change in groups:
+            batches[group_change.group.switch][1].append(group_change)
         failed = dict.fromkeys(batches.keys() - self.connected, "is not connected")
         answers = LightQueue()
         asked: dict[str, Any] = {}
         for switch in batches.keys() & self.connected:
             asked[switch] = datapath = self._datapaths[switch]
-            xid, data = openflow.batch(datapath, batches[switch])
+            xid, data = openflow.batch(datapath, *batches[switch])
             self._waiting[datapath, xid] = _Waiting(switch, answers)
             datapath.send(data)
         errors = {switch: error for switch, error in self._collect(asked, answers) if error}
@@ -78,17 +84,32 @@ class OpenFlowSwitches:
 
     def installed(self, switch: str) -> list[FlowEntry]:
         """The entries of ours that `switch` holds; none when it does not answer."""
-        datapath = self._datapaths.get(switch)
-        if datapath is None:
-            return []
+        stats = self._enquire([switch], openflow.own_entries_request).get(switch, [])
+        return [openflow.entry_of(switch, stat) for stat in stats]
+
+    def installed_groups(self, switches: Iterable[str]) -> Mapping[str, tuple[Group, ...]]:
+        """The groups that each of `switches` holds; those that do not answer are absent."""
+        answers = self._enquire(switches, openflow.groups_request)
+        return {
+            switch: tuple(openflow.group_of(switch, stat) for stat in stats)
+            for switch, stats in answers.items()
+        }
+
+    def _enquire(
+        self, switches: Iterable[str], request: Callable[[Any], Any]
+    ) -> Mapping[str, list[Any]]:
+        """The whole reply of every switch that is connected and answers."""
         answers = LightQueue()
-        request = openflow.own_entries_request(datapath)
-        self._waiting[datapath, datapath.set_xid(request)] = _Waiting(switch, answers)
-        datapath.send_msg(request)
-        for _, answer in self._collect({switch: datapath}, answers):
-            if isinstance(answer, list):
-                return [openflow.entry_of(switch, stat) for stat in answer]
-        return []
+        asked = {switch: self._datapaths[switch] for switch in switches if switch in self.connected}
+        for switch, datapath in asked.items():
+            message = request(datapath)
+            self._waiting[datapath, datapath.set_xid(message)] = _Waiting(switch, answers)
+            datapath.send_msg(message)
+        return {
+            switch: answer
+            for switch, answer in self._collect(asked, answers)
+            if isinstance(answer, list)
+        }
 
     def ask(self, switch: str, request: Callable[[Any], Any]) -> None:
         """Send a request whose reply nobody waits for."""

@@ -6,10 +6,12 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controller.flow_entries import TO_CONTROLLER, FlowEntry
 from controller.flow_table import Change, FlowTables
+from controller.forwarding import Failure, Forwarding, Packet
+from controller.groups import Group, GroupChange
 from topologies.addressing import address
 from topologies.model import Host, Link, LinkShape, OdPair, Path, Switch, Topology
 
@@ -39,20 +41,6 @@ def ring(switches: int) -> Topology:
     )
 
 
-@dataclass(frozen=True)
-class Packet:
-    """An IPv4 packet of a pair, about to be looked up by switch `at`."""
-
-    pair: OdPair
-    at: str
-    eth_dst: str
-    crossed: Path = ()
-
-
-class LostError(Exception):
-    """A packet met no entry, a dropping one, a dead link, the wrong host, or a loop."""
-
-
 class FakeNetwork:
     """Implements `controller.installation.Switches`, a clock, and deferred calls."""
 
@@ -62,6 +50,7 @@ class FakeNetwork:
         self.connected: set[str] = {switch.name for switch in topology.switches}
         self.dead: set[frozenset[str]] = set()
         self.tables: defaultdict[str, FlowTables] = defaultdict(FlowTables)
+        self.groups: defaultdict[str, dict[int, Group]] = defaultdict(dict)
         self.now_s = 100.0
         self.commits: list[list[Change]] = []
         self.refusing: dict[str, str] = {}
@@ -73,8 +62,12 @@ class FakeNetwork:
 
     # --- what the controller sees ---------------------------------------------------------------
 
-    def commit(self, changes: Sequence[Change]) -> Mapping[str, str]:
+    def commit(
+        self, changes: Sequence[Change], groups: Sequence[GroupChange] = ()
+    ) -> Mapping[str, str]:
         self.commits.append(list(changes))
+        for change in groups:
+            self._change_group(change)
         queues: defaultdict[str, list[Change]] = defaultdict(list)
         for change in changes:
             queues[change.entry.switch].append(change)
@@ -93,6 +86,17 @@ class FakeNetwork:
     def installed(self, switch: str) -> list[FlowEntry]:
         entries = self.tables[switch].of(switch)
         return [replace(entry, output=None, set_eth_dst=None) for entry in entries]
+
+    def installed_groups(self, switches: Iterable[str]) -> Mapping[str, tuple[Group, ...]]:
+        return {s: tuple(self.groups[s].values()) for s in switches if s in self.connected}
+
+    def _change_group(self, change: GroupChange) -> None:
+        groups, number = self.groups[change.group.switch], change.group.group_id
+        assert (number in groups) == (change.command != "add"), change
+        if change.command == "delete":
+            del groups[number]
+        else:
+            groups[number] = change.group
 
     def clock(self) -> float:
         return self.now_s
@@ -120,48 +124,28 @@ class FakeNetwork:
             for entry in self.tables[switch.name].of(switch.name)
         )
 
-    def send(self, pair: OdPair) -> Packet:
-        """A packet that has just reached its ingress switch."""
-        source, target = pair
-        return Packet(pair, self.topology.switch_of[source], self.addressing.mac[target])
-
     def walk(self, pair: OdPair) -> Path:
         """The switches that a packet crosses on its way, all at once."""
-        packet = self.send(pair)
-        while (following := self.forward(packet)) is not None:
-            packet = following
-        return (*packet.crossed, packet.at)
+        entries = [e for name, table in self.tables.items() for e in table.of(name)]
+        return self._forwarding(entries).walk(pair, self._failure)
+
+    def send(self, pair: OdPair) -> Packet:
+        """A packet that has just reached its ingress switch."""
+        return self._forwarding(()).enter(pair)
 
     def forward(self, packet: Packet) -> Packet | None:
-        """Move a packet one switch on; None: it was delivered, as it should be.
+        """Move a packet one switch on, by the tables of now; None: it was delivered.
 
         Raises:
             LostError: it was not.
         """
-        if packet.at in packet.crossed:
-            raise LostError(f"{packet} is in a loop")
-        entry = self._lookup(packet)
-        if entry is None or entry.output is None:
-            raise LostError(f"{packet} is dropped")
-        following = self.addressing.neighbour[packet.at, entry.output]
-        eth_dst = entry.set_eth_dst or packet.eth_dst
-        if following == packet.pair[1]:
-            if eth_dst != self.addressing.mac[following]:
-                raise LostError(f"{packet} arrives with {eth_dst}")
-            return None
-        if following in self.topology.switch_of:
-            raise LostError(f"{packet} arrives at {following}")
-        if frozenset((packet.at, following)) in self.dead:
-            raise LostError(f"{packet} meets the dead link to {following}")
-        return Packet(packet.pair, following, eth_dst, (*packet.crossed, packet.at))
+        entries = self.tables[packet.at].of(packet.at)
+        return self._forwarding(entries).step(packet, self._failure)
 
-    def _lookup(self, packet: Packet) -> FlowEntry | None:
-        ipv4 = self.addressing.ipv4
-        fields = {
-            ("eth_type", 0x0800),
-            ("ipv4_src", ipv4[packet.pair[0]]),
-            ("ipv4_dst", ipv4[packet.pair[1]]),
-            ("eth_dst", packet.eth_dst),
-        }
-        matching = [e for e in self.tables[packet.at].of(packet.at) if e.match <= fields]
-        return max(matching, key=lambda entry: entry.priority, default=None)
+    def _forwarding(self, entries: Iterable[FlowEntry]) -> Forwarding:
+        groups = (group for groups in self.groups.values() for group in groups.values())
+        return Forwarding(self.topology, entries, groups)
+
+    @property
+    def _failure(self) -> Failure:
+        return Failure(links=frozenset(hop for a, b in self.dead for hop in ((a, b), (b, a))))

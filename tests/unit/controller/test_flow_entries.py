@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from fake_network import FakeNetwork, LostError, make_topology, ring
+from fake_network import FakeNetwork, make_topology, ring
 from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.flow_entries import (
     INGRESS,
+    LABELS,
     OURS,
     TO_CONTROLLER,
     base_entries,
@@ -14,6 +15,7 @@ from controller.flow_entries import (
     route_entries,
 )
 from controller.flow_table import FlowTables, put, remove
+from controller.forwarding import LostError
 from controller.labels import Labels, label_mac
 from topologies.addressing import address
 
@@ -48,6 +50,7 @@ def test_packets_follow_the_path_of_their_route(size: int, data: st.DataObject) 
     names = tuple(f"s{i}" for i in path)
     pair = (f"h{source}", f"h{target}")
     entries = route_entries(network.addressing, pair, names, Labels().fresh())
+    network.commit(put(base_entries(network.addressing)))
     network.commit(put([entries.ingress, *entries.behind]))
     assert network.walk(pair) == names
     with pytest.raises(LostError):
@@ -88,8 +91,9 @@ def test_every_switch_drops_misses_and_hands_arp_to_the_controller() -> None:
     network = FakeNetwork(ring(3))
     network.commit(put(base_entries(network.addressing)))
     for switch in ("s0", "s1", "s2"):
-        by_priority = sorted(network.tables[switch].of(switch), key=lambda entry: entry.priority)
-        assert [entry.output for entry in by_priority] == [None, TO_CONTROLLER]
+        ordered = sorted(network.tables[switch].of(switch), key=lambda e: (e.table, e.priority))
+        assert [entry.output for entry in ordered] == [None, TO_CONTROLLER, None]
+        assert [entry.goto for entry in ordered] == [LABELS, None, None]
     with pytest.raises(LostError):
         network.walk(("h0", "h1"))
 
@@ -99,6 +103,7 @@ def test_a_drop_entry_goes_before_the_route() -> None:
     pair = ("h0", "h1")
     entries = route_entries(network.addressing, pair, ("s0", "s1"), 7)
     drop = drop_entry(network.addressing, pair, "s0")
+    network.commit(put(base_entries(network.addressing)))
     network.commit(put([entries.ingress, *entries.behind, drop]))
     with pytest.raises(LostError):
         network.walk(pair)

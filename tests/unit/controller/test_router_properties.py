@@ -6,10 +6,11 @@ import random
 from itertools import pairwise
 
 import networkx as nx
-from fake_network import FakeNetwork, Packet, make_topology
+from fake_network import FakeNetwork, make_topology
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.forwarding import Packet
 from controller.messages import Reroute, Route
 from controller.router import WAIT_TO_RESTORE_S, Router
 from topologies.model import Topology

@@ -1,0 +1,170 @@
+"""Packets walked through flow and group tables by the rules of OpenFlow, without a network.
+
+What the switches are programmed with can so be checked in every failure state, be it as planned or
+as dumped from real switches.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from controller.flow_entries import CLASSIFIER, VLAN_PRESENT, FlowEntry
+from controller.groups import Group
+from topologies.addressing import Addressing, address
+from topologies.model import DirectedLink, OdPair, Path, Topology
+
+_ETH_TYPE_IPV4 = 0x0800
+
+
+class LostError(Exception):
+    """A packet did not arrive; the message says where it ended and why."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What is dead: links both ways, switches with all that they hold. Nothing: all is well."""
+
+    links: frozenset[DirectedLink] = frozenset()
+    switches: frozenset[str] = frozenset()
+
+
+NOTHING_DEAD = Failure()
+
+
+@dataclass(frozen=True)
+class Packet:
+    """An IPv4 packet of a pair, as it is about to be looked up."""
+
+    pair: OdPair
+    at: str
+    in_port: int | None
+    eth_dst: str
+    tag: int | None = None
+
+
+class Forwarding:
+    """The tables of all switches of a network."""
+
+    def __init__(
+        self, topology: Topology, entries: Iterable[FlowEntry], groups: Iterable[Group] = ()
+    ) -> None:
+        self._topology = topology
+        self._addressing: Addressing = address(topology)
+        self._groups = {(group.switch, group.group_id): group for group in groups}
+        self._tables: defaultdict[tuple[str, int], list[FlowEntry]] = defaultdict(list)
+        for entry in sorted(entries, key=lambda entry: -entry.priority):
+            self._tables[entry.switch, entry.table].append(entry)
+
+    def walk(self, pair: OdPair, failure: Failure = NOTHING_DEAD) -> Path:
+        """The switches that a packet of `pair` crosses from host to host.
+
+        Raises:
+            LostError: it is dropped, loops, meets something dead, or comes to another host.
+        """
+        packet: Packet | None = self.enter(pair)
+        crossed: list[Packet] = []
+        while packet is not None:
+            if packet in crossed:
+                raise LostError(f"it loops: {' '.join(p.at for p in (*crossed, packet))}")
+            crossed.append(packet)
+            packet = self.step(packet, failure)
+        return tuple(packet.at for packet in crossed)
+
+    def enter(self, pair: OdPair) -> Packet:
+        """A packet that has just reached its ingress switch."""
+        source, target = pair
+        ingress = self._topology.switch_of[source]
+        in_port = self._addressing.port[ingress, source]
+        return Packet(pair, ingress, in_port, self._addressing.mac[target])
+
+    def step(self, packet: Packet, failure: Failure = NOTHING_DEAD) -> Packet | None:
+        """The packet one switch further on; None: it was delivered, as it should be.
+
+        Raises:
+            LostError: it was not.
+        """
+        if packet.at in failure.switches:
+            raise LostError(f"it meets the dead switch {packet.at}")
+        packet, following = self._leave(packet, failure)
+        target = packet.pair[1]
+        if following == target:
+            if packet.eth_dst != self._addressing.mac[target] or packet.tag is not None:
+                raise LostError(f"it arrives as another's: {packet.eth_dst}")
+            return None
+        if following in self._topology.switch_of:
+            raise LostError(f"it arrives at {following}")
+        if (packet.at, following) in failure.links:
+            raise LostError(f"it meets the dead link {packet.at}-{following}")
+        in_port = self._addressing.port[following, packet.at]
+        return replace(packet, at=following, in_port=in_port)
+
+    def _leave(self, packet: Packet, failure: Failure) -> tuple[Packet, str]:
+        """The packet as it leaves its switch, and the node that it goes to."""
+        table: int | None = CLASSIFIER
+        output: int | None = None
+        while table is not None and output is None:
+            entry = self._lookup(packet, table)
+            if entry is None:
+                break
+            if entry.pop_vlan:
+                packet = replace(packet, tag=None, in_port=None)
+            if entry.set_eth_dst is not None:
+                packet = replace(packet, eth_dst=entry.set_eth_dst)
+            output, table = entry.output, entry.goto
+            if entry.group is not None:
+                packet, output = self._fail_over(packet, entry.group, failure)
+        following = self._addressing.neighbour.get((packet.at, output or 0))
+        if following is None or output == packet.in_port:
+            raise LostError(f"{packet.at} drops it")
+        return packet, following
+
+    def _lookup(self, packet: Packet, table: int) -> FlowEntry | None:
+        ipv4 = self._addressing.ipv4
+        fields: set[tuple[str, int | str]] = {
+            ("eth_type", _ETH_TYPE_IPV4),
+            ("ipv4_src", ipv4[packet.pair[0]]),
+            ("ipv4_dst", ipv4[packet.pair[1]]),
+            ("eth_dst", packet.eth_dst),
+        }
+        if packet.tag is not None:
+            fields.add(("vlan_vid", VLAN_PRESENT | packet.tag))
+        entries = self._tables.get((packet.at, table), ())
+        return next((entry for entry in entries if entry.match <= fields), None)
+
+    def _fail_over(
+        self, packet: Packet, group_id: int, failure: Failure
+    ) -> tuple[Packet, int | None]:
+        """The packet and the port of the first bucket that lives; no port if none does."""
+        group = self._groups.get((packet.at, group_id))
+        for bucket in group.buckets if group else ():
+            following = self._addressing.neighbour[packet.at, bucket.output]
+            if (packet.at, following) in failure.links or following in failure.switches:
+                continue
+            if bucket.push is not None:
+                packet = replace(packet, tag=bucket.push, in_port=None)
+            return packet, bucket.output
+        return packet, None
+
+
+def single_failures(topology: Topology) -> Mapping[str, Failure]:
+    """Every link and every switch dead by itself, by what people call it."""
+    links = {
+        f"link {link.a}-{link.b} down": Failure(links=frozenset(link.directions))
+        for link in topology.core_links
+    }
+    switches = {
+        f"switch {switch.name} dead": Failure(switches=frozenset({switch.name}))
+        for switch in topology.switches
+    }
+    return {**links, **switches}
+
+
+def dead_links(topology: Topology, failure: Failure) -> frozenset[DirectedLink]:
+    """Every core direction that carries nothing in a failure state."""
+    return frozenset(
+        hop
+        for hop in topology.core_directions
+        if hop in failure.links or not failure.switches.isdisjoint(hop)
+    )

@@ -1,0 +1,53 @@
+"""Fast-failover groups: which port a packet leaves by, decided by the switch itself.
+
+A bucket is alive while its watched port is (OpenFlow 1.3, section 5.6.1); the first that lives is
+used. Open vSwitch counts a port as alive while it has carrier and, where BFD runs, its session is
+up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Send by `output`, watched, with the VLAN tag `push` put on if there is one."""
+
+    output: int
+    push: int | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """One fast-failover group of one switch."""
+
+    switch: str
+    group_id: int
+    buckets: tuple[Bucket, ...]
+
+
+@dataclass(frozen=True)
+class GroupChange:
+    """A group made, changed, or deleted together with every entry that points to it."""
+
+    group: Group
+    command: Literal["add", "modify", "delete"]
+
+
+def missing(wanted: Iterable[Group], installed: Iterable[Group]) -> list[GroupChange]:
+    """What gives a switch the groups that are wanted."""
+    there = {group.group_id: group for group in installed}
+    return [
+        GroupChange(group, "modify" if group.group_id in there else "add")
+        for group in wanted
+        if there.get(group.group_id) != group
+    ]
+
+
+def surplus(wanted: Iterable[Group], installed: Iterable[Group]) -> list[GroupChange]:
+    """What takes away the groups that are not wanted."""
+    kept = {group.group_id for group in wanted}
+    return [GroupChange(group, "delete") for group in installed if group.group_id not in kept]

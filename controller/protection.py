@@ -1,0 +1,59 @@
+"""Detours as groups and flow entries: the part of protection that the switches do by themselves.
+
+Every hop that can be led round has a group in the switch before it, whose first bucket is the hop
+and whose second pushes the detour's tag and goes round. Tagged packets follow the tag; the last
+switch of the detour takes it off and looks the packet up by its label, as if it had come by the
+path. A detour has no detour of its own, so no packet can loop.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from itertools import pairwise
+
+from controller.flow_entries import FlowEntry, detour_end, detour_transit
+from controller.groups import Bucket, Group
+from topologies.addressing import Addressing
+from topologies.detours import Detour, Hop
+from topologies.model import DirectedLink
+
+
+class Protection:
+    """The groups and entries of some detours; without any, none."""
+
+    def __init__(self, addressing: Addressing, detours: Mapping[Hop, Detour]) -> None:
+        self._addressing = addressing
+        self._detours = detours
+        self._numbers: dict[Hop, int] = {}
+        taken: defaultdict[str, int] = defaultdict(int)
+        for hop in detours:
+            taken[hop[0]] += 1
+            self._numbers[hop] = taken[hop[0]]
+
+    def group_id(self, hop: Hop) -> int | None:
+        """The group that a packet is handed to for this hop; None: it has no protection."""
+        return self._numbers.get(hop)
+
+    def groups(self, avoided: AbstractSet[DirectedLink] = frozenset()) -> tuple[Group, ...]:
+        """All groups; those of the `avoided` links know the detour only."""
+        return tuple(
+            self._group(hop, detour, avoided=hop[:2] in avoided)
+            for hop, detour in self._detours.items()
+        )
+
+    def entries(self) -> Iterator[FlowEntry]:
+        """The entries that carry tagged packets along the detours."""
+        port = self._addressing.port
+        for detour in {detour.path: detour for detour in self._detours.values()}.values():
+            for here, there in pairwise(detour.path[1:]):
+                yield detour_transit(here, detour.tag, port[here, there])
+            yield detour_end(detour.path[-1], detour.tag)
+
+    def _group(self, hop: Hop, detour: Detour, avoided: bool) -> Group:
+        port = self._addressing.port
+        straight = Bucket(port[hop[0], hop[1]])
+        round_it = Bucket(port[detour.path[0], detour.path[1]], push=detour.tag)
+        buckets = (round_it,) if avoided else (straight, round_it)
+        return Group(hop[0], self._numbers[hop], buckets)
