@@ -32,8 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protection",
         choices=get_args(ProtectionMode),
-        help="how packets get round a failure before the controller acts: not at all, or by "
-        "fast-failover groups in the switches (default: as the playbook says)",
+        help="how packets get round a failure before the controller acts: not at all, by "
+        "fast-failover groups in the switches, or by these with BFD on every link "
+        "(default: as the playbook says)",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")

@@ -185,9 +185,10 @@ def packet_out(datapath: Any, port: int, frame: bytes) -> Any:
 
 
 def port_is_up(datapath: Any, port: Any) -> bool:
-    """Whether an OFPPort has carrier and is not switched off."""
+    """Whether an OFPPort has carrier, is not switched off, and, where BFD runs, has a session."""
     ofproto = datapath.ofproto
-    return not (port.state & ofproto.OFPPS_LINK_DOWN or port.config & ofproto.OFPPC_PORT_DOWN)
+    dead = port.state & ofproto.OFPPS_LINK_DOWN or not port.state & ofproto.OFPPS_LIVE
+    return not (dead or port.config & ofproto.OFPPC_PORT_DOWN)
 
 
 def error_text(datapath: Any, message: Any) -> str:

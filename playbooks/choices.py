@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from generators.schedule import FloatArray, Schedule
-from playbooks import schema
+from playbooks import event_sections, schema
 from playbooks.busiest import busiest_host, busiest_link, busiest_switch, pairs_by_rate
 from playbooks.checks import BUSIEST
 from playbooks.plan import Action, Breakdown, ControlOutage, Flood
@@ -24,7 +24,7 @@ from topologies.paths import path_directions
 
 
 def settled(
-    event: schema.Event,
+    event: event_sections.Event,
     topology: Topology,
     routing: Routing,
     mean_bps: FloatArray,
@@ -36,15 +36,15 @@ def settled(
         return busiest_switch(topology, mean_bps) if name == BUSIEST else name
 
     match event:
-        case schema.Flood():
+        case event_sections.Flood():
             sources = tuple(flood.source for flood in schedule.floods)
             yield Flood(event.at_s, event.for_s, schedule.floods[0].victim, sources)
-        case schema.ControlOutage():
+        case event_sections.ControlOutage():
             yield ControlOutage(event.at_s, switch_of(event.switch), event.for_s)
-        case schema.SwitchCrash():
+        case event_sections.SwitchCrash():
             fault: Fault = SwitchCrash(switch_of(event.switch))
             yield Breakdown(event.at_s, event.do, fault, event.for_s)
-        case schema.HostCrash():
+        case event_sections.HostCrash():
             busiest = event.host == BUSIEST
             host = busiest_host(topology, mean_bps) if busiest else event.host
             yield Breakdown(event.at_s, event.do, HostCrash(host), event.for_s)
@@ -54,20 +54,20 @@ def settled(
             yield from _of_link(event, (link[0], link[1]))
 
 
-def _of_link(event: schema.LinkFault, link: DirectedLink) -> Iterator[Breakdown]:
+def _of_link(event: event_sections.LinkFault, link: DirectedLink) -> Iterator[Breakdown]:
     match event:
-        case schema.LinkDown():
+        case event_sections.LinkDown():
             yield Breakdown(event.at_s, event.do, LinkDown(link), event.for_s)
-        case schema.EndDown(end=end):
+        case event_sections.EndDown(end=end):
             yield Breakdown(event.at_s, event.do, EndDown(link, end or link[0]), event.for_s)
-        case schema.Silent(sender=sender):
+        case event_sections.Silent(sender=sender):
             one_way = (link if sender == link[0] else link[::-1],)
             directions = (link, link[::-1]) if sender is None else one_way
             yield Breakdown(event.at_s, event.do, Silent(directions), event.for_s)
-        case schema.Degrade():
+        case event_sections.Degrade():
             worst = Degraded(link, event.loss_percent, event.delay_ms)
             yield Breakdown(event.at_s, event.do, worst, event.for_s, event.over_s)
-        case schema.Flap():
+        case event_sections.Flap():
             for cycle in range(event.times):
                 at_s = event.at_s + cycle * (event.down_s + event.up_s)
                 yield Breakdown(at_s, event.do, LinkDown(link), event.down_s)

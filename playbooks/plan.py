@@ -15,8 +15,9 @@ from testbed.faults import Fault
 from testbed.probes import ProbePlan
 from topologies.paths import Weight
 
-ProtectionMode = Literal["none", "fast-failover"]
-"""Whether the switches themselves lead packets round a failure, by precomputed detours."""
+ProtectionMode = Literal["none", "fast-failover", "bfd"]
+"""Whether the switches themselves lead packets round a failure, by precomputed detours: where a
+port has lost carrier, or wherever BFD on every link misses its neighbour."""
 
 PLAN_FILE = "plan.json"
 

@@ -18,7 +18,7 @@ from generators.builtin_history import builtin_history
 from generators.history import History, load_history
 from generators.sampling import FloodRequest, sample_schedule
 from generators.schedule import Schedule
-from playbooks import schema
+from playbooks import event_sections, schema
 from playbooks.busiest import busiest_host, mean_matrix
 from playbooks.checks import BUSIEST
 from playbooks.choices import probe_plans, settled
@@ -168,12 +168,12 @@ def _sample(playbook: schema.Playbook, topology: Topology, models: Models, seed:
 
     schedule = sample(None)
     for event in playbook.timeline:
-        if isinstance(event, schema.Flood):
+        if isinstance(event, event_sections.Flood):
             return sample(_flood_request(event, topology, schedule))
     return schedule
 
 
-def _flood_request(event: schema.Flood, topology: Topology, calm: Schedule) -> FloodRequest:
+def _flood_request(event: event_sections.Flood, topology: Topology, calm: Schedule) -> FloodRequest:
     busiest = event.victim == BUSIEST
     return FloodRequest(
         victim=busiest_host(topology, mean_matrix(calm)) if busiest else event.victim,

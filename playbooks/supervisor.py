@@ -152,6 +152,8 @@ class Supervisor:
         for pidfd in self._processes.pidfds():
             self._selector.register(pidfd, selectors.EVENT_READ, "process")
         network = Network(self._topology, links)
+        if plan.protection == "bfd":
+            network.start_bfd()
         self._monitor = FidelityMonitor(self._topology, links, switches.ovs_vswitchd.pid)
         self._await_routes()
         self._await_twin()

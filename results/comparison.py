@@ -96,6 +96,8 @@ class Row:
     after: Estimate | None
     verdict: Level
     """The worst of all runs of the scenario."""
+    label: str
+    """What is compared; of a recovery, with the kinds of fault that it is about."""
 
     @property
     def change_percent(self) -> float | None:
@@ -206,6 +208,14 @@ def metric_value(metrics: Mapping[str, Any], metric: str) -> float | None:
     return None if value is None else float(value)
 
 
+def labelled(figure: Figure, summaries: Iterable[Summary]) -> str:
+    """The figure's label, with the kinds of fault if it is about recovering from some."""
+    if not figure.metric.startswith("outage_ms"):
+        return figure.label
+    kinds = {kind for summary in summaries for kind in summary.details.get("outage_ms_by_kind", ())}
+    return f"{figure.label} ({', '.join(sorted(kinds))})" if kinds else figure.label
+
+
 def _rows(playbook: str, before: Sequence[Summary], after: Sequence[Summary]) -> Iterable[Row]:
     sides = [[s for s in side if s.playbook == playbook] for side in (before, after)]
     verdict = worst(summary.verdict for side in sides for summary in side)
@@ -213,7 +223,8 @@ def _rows(playbook: str, before: Sequence[Summary], after: Sequence[Summary]) ->
         ours = [_estimate_of(side, figure) for side in sides]
         if any(ours):
             paper = PAPER.get((playbook, figure.metric)) or PAPER.get(("", figure.metric))
-            yield Row(playbook, figure, paper, ours[0], ours[1], verdict)
+            label = labelled(figure, (run for side in sides for run in side))
+            yield Row(playbook, figure, paper, ours[0], ours[1], verdict, label)
 
 
 def _estimate_of(summaries: Iterable[Summary], figure: Figure) -> Estimate | None:

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from results.comparison import FIGURES, Comparison, Estimate, Row, metric_value
+from results.comparison import FIGURES, Comparison, Estimate, Row, labelled, metric_value
 from results.summary import Summary
 from results.validity import worst
 
@@ -40,7 +40,7 @@ def comparison_table(comparison: Comparison) -> Table:
         table.add_row(f"[bold]{scenario}[/] ({_VERDICTS[verdict]})")
         for row in rows:
             table.add_row(
-                f"  {row.figure.label}",
+                f"  {row.label}",
                 paper_text(row),
                 estimate_text(row.before, row.figure.unit),
                 estimate_text(row.after, row.figure.unit),
@@ -60,7 +60,7 @@ def figures_table(summary: Summary) -> Table:
     for figure in FIGURES:
         value = metric_value(summary.metrics, figure.metric)
         if value is not None:
-            table.add_row(figure.label, value_text(value, figure.unit))
+            table.add_row(labelled(figure, [summary]), value_text(value, figure.unit))
     return table
 
 

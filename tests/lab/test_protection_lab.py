@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from controller.dumped_tables import entries_of, groups_of
 from controller.messages import LinkState
 from controller.verification import verify
 from testbed import switch_tables
-from testbed.faults import EndDown, LinkDown, SwitchCrash
+from testbed.faults import EndDown, LinkDown, Silent, SwitchCrash
 from testbed.network import Network
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.topology("topohub:sndlib/abilene")]
@@ -62,3 +63,29 @@ def test_the_end_that_sees_nothing_is_told_by_the_controller(
         with streaming(network, "h3", "h9", spacing_ms=5, duration_s=2) as stream:
             assert reaches(network, "h9", "h3", count=5)
         assert stream.lost < 40
+
+
+def test_bfd_sees_what_no_port_tells(network: Network, tmp_path: Path) -> None:
+    network.start_bfd()
+    both = (("s3", "s9"), ("s9", "s3"))
+    with control(network, tmp_path, "--protected") as lab:
+        assert all(reaches(network, *pair) for pair in (("h3", "h9"), ("h1", "h10")))
+        lab.process.send_signal(signal.SIGSTOP)
+        try:
+            with streaming(network, "h3", "h9", spacing_ms=5, duration_s=4) as stream:
+                network.set_faults([Silent(both)])
+                assert reaches_at_last(network, "h3", "h9")
+            assert stream.lost < 400  # of 800: BFD needs 150 ms, a busy machine more
+        finally:
+            lab.process.send_signal(signal.SIGCONT)
+        lab.await_message(LinkState, lambda m: (m.datapath, m.neighbour) in both and not m.up)
+        network.set_faults([])
+        lab.await_message(LinkState, lambda m: m.up)
+
+
+def reaches_at_last(network: Network, source: str, target: str) -> bool:
+    deadline_s = time.monotonic() + 10.0
+    while not reaches(network, source, target):
+        if time.monotonic() > deadline_s:
+            return False
+    return True

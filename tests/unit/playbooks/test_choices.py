@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from generators.schedule import Schedule
-from playbooks import schema
+from playbooks import event_sections, schema
 from playbooks.choices import probe_plans, settled
 from playbooks.plan import Breakdown
 from testbed.faults import (
@@ -27,7 +27,7 @@ MATRIX_BPS = np.array([[0.0, 5.0, 1.0], [2.0, 0.0, 9.0], [1.0, 1.0, 0.0]])
 BUSIEST = ("s2", "s3")
 
 
-def actions_of(event: schema.Event) -> list[object]:
+def actions_of(event: event_sections.Event) -> list[object]:
     schedule = Schedule(("h1", "h2", "h3"), 2.0, MATRIX_BPS[None])
     return list(settled(event, TRIANGLE, shortest_paths(TRIANGLE), MATRIX_BPS, schedule))
 
@@ -35,33 +35,39 @@ def actions_of(event: schema.Event) -> list[object]:
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        (schema.LinkDown(at_s=1, do="link-down", link="busiest"), LinkDown(BUSIEST)),
-        (schema.EndDown(at_s=1, do="end-down", link="busiest"), EndDown(BUSIEST, "s2")),
+        (event_sections.LinkDown(at_s=1, do="link-down", link="busiest"), LinkDown(BUSIEST)),
+        (event_sections.EndDown(at_s=1, do="end-down", link="busiest"), EndDown(BUSIEST, "s2")),
         (
-            schema.EndDown(at_s=1, do="end-down", link=("s1", "s2"), end="s2"),
+            event_sections.EndDown(at_s=1, do="end-down", link=("s1", "s2"), end="s2"),
             EndDown(("s1", "s2"), "s2"),
         ),
-        (schema.Silent(at_s=1, do="silent", link="busiest"), Silent((BUSIEST, BUSIEST[::-1]))),
         (
-            schema.Silent.model_validate(
+            event_sections.Silent(at_s=1, do="silent", link="busiest"),
+            Silent((BUSIEST, BUSIEST[::-1])),
+        ),
+        (
+            event_sections.Silent.model_validate(
                 {"at_s": 1, "do": "silent", "link": ("s1", "s2"), "from": "s2"}
             ),
             Silent((("s2", "s1"),)),
         ),
         (
-            schema.Degrade(at_s=1, do="degrade", link="busiest", delay_ms=9),
+            event_sections.Degrade(at_s=1, do="degrade", link="busiest", delay_ms=9),
             Degraded(BUSIEST, None, 9),
         ),
-        (schema.SwitchCrash(at_s=1, do="switch-crash", switch="busiest"), SwitchCrash("s2")),
-        (schema.HostCrash(at_s=1, do="host-crash", host="busiest"), HostCrash("h3")),
+        (
+            event_sections.SwitchCrash(at_s=1, do="switch-crash", switch="busiest"),
+            SwitchCrash("s2"),
+        ),
+        (event_sections.HostCrash(at_s=1, do="host-crash", host="busiest"), HostCrash("h3")),
     ],
 )
-def test_a_fault_with_its_choice_settled(event: schema.Event, expected: Fault) -> None:
+def test_a_fault_with_its_choice_settled(event: event_sections.Event, expected: Fault) -> None:
     assert actions_of(event) == [Breakdown(1, event.do, expected)]  # type: ignore[arg-type]
 
 
 def test_a_flap_is_several_failures() -> None:
-    flap = schema.Flap(at_s=1, do="flap", link=("s1", "s2"), down_s=0.5, up_s=2, times=2)
+    flap = event_sections.Flap(at_s=1, do="flap", link=("s1", "s2"), down_s=0.5, up_s=2, times=2)
     fault = LinkDown(("s1", "s2"))
     assert actions_of(flap) == [
         Breakdown(1.0, "flap", fault, 0.5),

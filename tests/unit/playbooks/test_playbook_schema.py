@@ -7,13 +7,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playbooks.schema import (
+from playbooks.event_sections import (
     EndDown,
     Flood,
     HostCrash,
     LinkDown,
     Silent,
     SwitchCrash,
+)
+from playbooks.schema import (
     builtin_playbook,
     dump_playbook,
     json_schema,

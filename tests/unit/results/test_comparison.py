@@ -22,8 +22,8 @@ def summary(policy: str, seed: int = 1, playbook: str = "high-load", **metrics: 
         valid=verdict != "invalid",
         reasons=metrics.pop("reasons", ()),
         warnings=metrics.pop("warnings", ()),
+        details=metrics.pop("details", {}),
         metrics=metrics,
-        details={},
     )
 
 
@@ -32,6 +32,17 @@ def shown(table: Any) -> str:
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
+
+
+def test_an_outage_names_the_kinds_of_fault_that_it_is_about() -> None:
+    details = {"outage_ms_by_kind": {"switch-crash": {}, "link-down": {}}}
+    sides = [
+        summary(policy, outage_ms={"p50": 10.0}, goodput_mbps=1.0, details=details)
+        for policy in ("plain", "twin")
+    ]
+    labels = [row.label for row in compare([sides[0]], [sides[1]]).rows]
+    assert labels == ["goodput", "outage, median (link-down, switch-crash)"]
+    assert "outage, median (link-down, switch-crash)" in shown(figures_table(sides[0]))
 
 
 def test_a_change_is_relative_or_in_points_and_knows_its_direction() -> None:

@@ -1,0 +1,239 @@
+"""A real lab in which one thing after the other fails, and a stream of packets tells for how long.
+
+`python -m benchmarks.recovery_lab`, inside a sandbox, reads a `Request`. The packets go one way, a
+thousand a second, along a path that the failure cuts; the outage is the longest hole in their
+arrivals. Prints `Outages` as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import cycle, islice, pairwise
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from controller.messages import LinkState, Ready
+from controller.northbound_client import NorthboundClient, connect
+from playbooks.plan import ProtectionMode
+from testbed import openvswitch, sandbox
+from testbed.faults import EndDown, Fault, LinkDown, Silent, SwitchCrash
+from testbed.links.probing import open_backend
+from testbed.namespaces import network_namespace
+from testbed.network import Network
+from testbed.numbered_packets import Arrival, Shot, exchange
+from testbed.reference.errors import MeasurementError
+from testbed.reference.measuring import last_line
+from testbed.sandbox import Sandbox
+from topologies.catalogue import load_topology
+from topologies.model import OdPair, Topology
+from topologies.model import Path as SwitchPath
+from topologies.paths import shortest_paths
+
+Failure = Literal[
+    "link down", "one end down", "silent", "switch crash", "second failure", "controller hung"
+]
+
+_SPACING_S = 0.001
+_BEFORE_S = 0.3
+_FAILED_S = 1.5
+_REPAIRED_S = 0.5
+"""Between the repair of the first failure and the second."""
+_SETTLE_S = 3.5
+"""Between two trials: paths return a second after the last news, BFD may take another."""
+_READY_S = 30.0
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What shall fail, how often, and in what lab."""
+
+    topology: str
+    backend: str
+    protection: ProtectionMode
+    failure: Failure
+    times: int
+
+
+class Outages(msgspec.Struct, frozen=True):
+    """One per trial; None: no packet arrived any more while the failure lasted."""
+
+    outages_ms: tuple[float | None, ...]
+
+
+def measure(sandbox_: Sandbox, request: Request) -> Outages:
+    """Run the lab in a sandbox.
+
+    Raises:
+        MeasurementError: the lab could not be built, or died.
+    """
+    answer = last_line(sandbox_, ["benchmarks.recovery_lab"], msgspec.json.encode(request))
+    return msgspec.json.decode(answer, type=Outages)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What fails, and a pair of hosts whose path it cuts."""
+
+    pair: OdPair
+    faults: tuple[Fault, ...]
+
+
+def trials(topology: Topology, failure: Failure) -> list[Trial]:
+    """One for every core link, or transit switch, that can be done without."""
+    found: dict[tuple[str, ...], Trial] = {}
+    for pair, path in shortest_paths(topology).items():
+        for victim, faults in _cuts(path, failure):
+            if victim not in found and _can_do_without(topology, pair, faults):
+                found[victim] = Trial(pair, faults)
+    return [found[victim] for victim in sorted(found)]
+
+
+def _cuts(
+    path: SwitchPath, failure: Failure
+) -> Iterator[tuple[tuple[str, ...], tuple[Fault, ...]]]:
+    """What may fail on a path, by name."""
+    if failure == "switch crash":
+        for switch in path[1:-1]:
+            yield (switch,), (SwitchCrash(switch),)
+        return
+    for here, there in pairwise(path):
+        match failure:
+            case "one end down":
+                yield (here, there), (EndDown((here, there), there),)
+            case "silent":
+                yield (here, there), (Silent(((here, there), (there, here))),)
+            case _:
+                yield tuple(sorted((here, there))), (LinkDown((here, there)),)
+
+
+def _can_do_without(topology: Topology, pair: OdPair, faults: Sequence[Fault]) -> bool:
+    dead = set()
+    for fault in faults:
+        match fault:
+            case LinkDown((a, b)) | EndDown((a, b)):
+                dead |= {(a, b), (b, a)}
+            case Silent(directions):
+                dead |= set(directions)
+            case SwitchCrash(switch):
+                dead |= {hop for hop in topology.core_directions if switch in hop}
+    return pair in shortest_paths(topology, down=frozenset(dead))
+
+
+class _Lab:
+    """A network, its controller, and the clock of a trial."""
+
+    def __init__(
+        self, network: Network, controller: subprocess.Popen[bytes], client: NorthboundClient
+    ) -> None:
+        self._network = network
+        self._controller = controller
+        self._client = client
+
+    def try_out(self, trial: Trial, failure: Failure) -> float | None:
+        """Let it fail and mend it; the outage in ms."""
+        if failure == "controller hung":
+            self._controller.send_signal(signal.SIGSTOP)
+        fails_s = time.monotonic() + 0.1 + _BEFORE_S
+        if failure == "second failure":
+            self._network.set_faults(trial.faults)
+            repaired_s = self._network.set_faults((), time.monotonic() + _FAILED_S)
+            fails_s = repaired_s + _REPAIRED_S
+        begin_s = fails_s - _BEFORE_S
+        breaking = threading.Thread(target=self._network.set_faults, args=(trial.faults, fails_s))
+        breaking.start()
+        arrivals_s = self._stream(trial.pair, begin_s)
+        breaking.join()
+        self._network.set_faults(())
+        if failure == "controller hung":
+            self._controller.send_signal(signal.SIGCONT)
+        self.settle()
+        return longest_hole_ms(arrivals_s, fails_s)
+
+    def _stream(self, pair: OdPair, begin_s: float) -> list[float]:
+        """When packets arrived."""
+        with ExitStack() as sockets:
+            ends = {}
+            for host in pair:
+                with network_namespace(self._network.hosts.pid(host)):
+                    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                sockets.enter_context(one)
+                one.bind((self._network.addressing.ipv4[host], 0))
+                ends[host] = one
+            source, target = (ends[host] for host in pair)
+            count = round((_BEFORE_S + _FAILED_S) / _SPACING_S)
+            shots = [
+                Shot(number * _SPACING_S, source, target.getsockname(), Arrival(target))
+                for number in range(count)
+            ]
+            time.sleep(max(0.0, begin_s - time.monotonic()))
+            begun_s = time.monotonic()
+            delays_s = exchange(shots, wait_s=0.1)
+        return [
+            begun_s + shot.at_s + delay_s
+            for shot, delay_s in zip(shots, delays_s, strict=True)
+            if delay_s is not None
+        ]
+
+    def settle(self) -> None:
+        """Read away the news until there has been none of links for a while."""
+        quiet_s = time.monotonic() + _SETTLE_S
+        while (left_s := quiet_s - time.monotonic()) > 0:
+            if isinstance(self._client.receive(left_s), LinkState):
+                quiet_s = time.monotonic() + _SETTLE_S
+
+
+def longest_hole_ms(arrivals_s: Sequence[float], failed_s: float) -> float | None:
+    """The longest time without an arrival, less the spacing; None if it has no end.
+
+    Packets from before the failure may still have been under way: the hole counts from it.
+    """
+    after = [failed_s, *(at_s for at_s in sorted(arrivals_s) if at_s > failed_s)]
+    if len(after) == 1 or after[-1] < failed_s + _FAILED_S / 2:
+        return None
+    hole_s = max(later - earlier for earlier, later in pairwise(after))
+    return max(0.0, 1e3 * (hole_s - _SPACING_S))
+
+
+def _inside(request: Request, run_dir: Path) -> Outages:
+    sandbox.furnish(openvswitch.environment())
+    topology = load_topology(request.topology)
+    (run_dir / "topology.json").write_bytes(msgspec.json.encode(topology))
+    protected = () if request.protection == "none" else ("--protected",)
+    openvswitch.start(run_dir)
+    network = Network(topology, open_backend(request.backend, run_dir))
+    argv = [sys.executable, "-m", "controller", "--run-dir", str(run_dir), *protected]
+    controller = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+    if request.protection == "bfd":
+        network.start_bfd()
+    with connect(run_dir / "northbound.sock") as client:
+        deadline_s = time.monotonic() + _READY_S
+        while not isinstance(client.receive(deadline_s - time.monotonic()), Ready):
+            if time.monotonic() > deadline_s:
+                raise MeasurementError("the controller is not ready")
+        lab = _Lab(network, controller, client)
+        lab.settle()
+        chosen = islice(cycle(trials(topology, request.failure)), request.times)
+        return Outages(tuple(lab.try_out(trial, request.failure) for trial in chosen))
+
+
+def main() -> None:
+    """Measure inside the sandbox that this process is the first of."""
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+    with tempfile.TemporaryDirectory(prefix="twinbed-recovery-") as folder:
+        outages = _inside(request, Path(folder))
+    sys.stdout.buffer.write(msgspec.json.encode(outages) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What is judged of outages, and which failures are tried."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.recovery import GOALS, judge
+from benchmarks.recovery_lab import longest_hole_ms, trials
+from testbed.faults import EndDown, LinkDown, SwitchCrash
+from topologies.catalogue import load_topology
+
+ABILENE = load_topology("topohub:sndlib/abilene")
+
+
+def arrivals(*spans: tuple[float, float]) -> list[float]:
+    """One every millisecond."""
+    return [start + n / 1000 for start, end in spans for n in range(round((end - start) * 1000))]
+
+
+def test_an_outage_is_the_longest_hole_after_the_failure() -> None:
+    assert longest_hole_ms(arrivals((9.7, 11.5)), failed_s=10.0) == pytest.approx(0, abs=0.1)
+    # The last packet before the failure arrived with it; the first after it 41 ms later.
+    seen = arrivals((9.7, 10.0), (10.041, 11.5))
+    assert longest_hole_ms(seen, failed_s=10.0) == pytest.approx(40, abs=0.1)
+    # What was under way when it failed does not shorten the hole after it.
+    seen = arrivals((9.7, 10.02), (10.06, 11.5))
+    assert longest_hole_ms(seen, failed_s=10.0) == pytest.approx(40, abs=0.1)
+
+
+def test_an_outage_without_end_is_none() -> None:
+    assert longest_hole_ms(arrivals((9.7, 10.0)), failed_s=10.0) is None
+    assert longest_hole_ms(arrivals((9.7, 10.1)), failed_s=10.0) is None
+
+
+def test_every_link_and_switch_that_can_be_done_without_fails_once() -> None:
+    links = trials(ABILENE, "link down")
+    cut = [fault.link for trial in links for fault in trial.faults if isinstance(fault, LinkDown)]
+    assert len({frozenset(link) for link in cut}) == len(cut) == 14  # all but the bridge to s1
+    assert not [link for link in cut if "s1" in link]
+    blind = [fault for trial in trials(ABILENE, "one end down") for fault in trial.faults]
+    assert all(isinstance(fault, EndDown) and fault.end == fault.link[1] for fault in blind)
+    crashed = [fault for trial in trials(ABILENE, "switch crash") for fault in trial.faults]
+    assert all(isinstance(fault, SwitchCrash) for fault in crashed)
+    assert {"s9", "s6"} <= {fault.switch for fault in crashed if isinstance(fault, SwitchCrash)}
+
+
+def test_an_endless_outage_leaves_the_percentile_that_it_reaches_unmet() -> None:
+    _, median_ms, p95_ms = GOALS["link down"]
+    fine = [median_ms / 2] * 20
+    assert all(target.met for target in judge("link down", fine))
+    median, p95 = judge("link down", [*fine[1:], None, None])
+    assert median.met
+    assert (p95.met, p95.measured) == (False, None)
+    assert not any(target.met for target in judge("link down", [p95_ms + 1] * 20))
