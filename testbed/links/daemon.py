@@ -113,7 +113,7 @@ class LinkDaemon:
             return None
         next_ns = min(heap[0][0] for heap in (self._in_flight, self._agenda) if heap)
         now_ns = time.monotonic_ns()
-        wake_ns = next_ns - self._wake_up.latency_ns(next_ns - now_ns)
+        wake_ns = next_ns - self._wake_up.allowance_ns(next_ns - now_ns)
         if wake_ns < now_ns + _SPIN_NS:
             return 0.0
         if wake_ns != self._armed_ns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 import time
@@ -47,6 +48,18 @@ def test_waking_up_is_learnt_by_the_length_of_the_sleep() -> None:
         wake_up.learn(1_000_000, 30_000)
     assert wake_up.latency_ns(20_000_000) == pytest.approx(120_000, abs=5_000), "the median"
     assert wake_up.latency_ns(1_000_000) == pytest.approx(30_000, abs=5_000)
+
+
+def test_the_allowance_for_a_timer_is_late_one_time_in_ten() -> None:
+    wake_up = WakeUp()
+    draw = random.Random(1)
+    took_ns = [round(draw.uniform(20_000, 120_000)) for _ in range(4_000)]
+    late = 0
+    for number, ns in enumerate(took_ns):
+        late += number >= 2_000 and ns > wake_up.allowance_ns(1_000_000)
+        wake_up.learn(1_000_000, ns)
+    assert 0.05 < late / 2_000 < 0.2
+    assert wake_up.latency_ns(1_000_000) == pytest.approx(70_000, abs=15_000)
 
 
 def test_many_frames_are_a_load_and_few_are_not() -> None:
