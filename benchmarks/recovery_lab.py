@@ -1,8 +1,8 @@
 """A real lab in which one thing after the other fails, and a stream of packets tells for how long.
 
 `python -m benchmarks.recovery_lab`, inside a sandbox, reads a `Request`. The packets go one way, a
-thousand a second, along a path that the failure cuts; the outage is the longest hole in their
-arrivals. Prints `Outages` as one line of JSON.
+thousand a second, along a path that the failure cuts; the outage is the longest time in which
+none was sent that arrived (as in `results.metrics.outage`). Prints `Outages` as one line of JSON.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ Failure = Literal[
 _SPACING_S = 0.001
 _BEFORE_S = 0.3
 _FAILED_S = 1.5
+_IN_FLIGHT_S = 0.2
 _REPAIRED_S = 0.5
 """Between the repair of the first failure and the second."""
 _SETTLE_S = 3.5
@@ -151,16 +152,16 @@ class _Lab:
         begin_s = fails_s - _BEFORE_S
         breaking = threading.Thread(target=self._network.set_faults, args=(trial.faults, fails_s))
         breaking.start()
-        arrivals_s = self._stream(trial.pair, begin_s)
+        arrived_s = self._stream(trial.pair, begin_s)
         breaking.join()
         self._network.set_faults(())
         if failure == "controller hung":
             self._controller.send_signal(signal.SIGCONT)
         self.settle()
-        return longest_hole_ms(arrivals_s, fails_s)
+        return longest_hole_ms(arrived_s, fails_s)
 
     def _stream(self, pair: OdPair, begin_s: float) -> list[float]:
-        """When packets arrived."""
+        """When the packets were sent that arrived."""
         with ExitStack() as sockets:
             ends = {}
             for host in pair:
@@ -177,9 +178,9 @@ class _Lab:
             ]
             time.sleep(max(0.0, begin_s - time.monotonic()))
             begun_s = time.monotonic()
-            delays_s = exchange(shots, wait_s=0.1)
+            delays_s = exchange(shots, _IN_FLIGHT_S)
         return [
-            begun_s + shot.at_s + delay_s
+            begun_s + shot.at_s
             for shot, delay_s in zip(shots, delays_s, strict=True)
             if delay_s is not None
         ]
@@ -192,15 +193,14 @@ class _Lab:
                 quiet_s = time.monotonic() + _SETTLE_S
 
 
-def longest_hole_ms(arrivals_s: Sequence[float], failed_s: float) -> float | None:
-    """The longest time without an arrival, less the spacing; None if it has no end.
+def longest_hole_ms(arrived_s: Sequence[float], failed_s: float) -> float | None:
+    """The longest time between packets that arrived, less the spacing; None if it has no end.
 
-    Packets from before the failure may still have been under way: the hole counts from it.
+    Those that were on the failed link, sent before it failed, are part of the hole.
     """
-    after = [failed_s, *(at_s for at_s in sorted(arrivals_s) if at_s > failed_s)]
-    if len(after) == 1 or after[-1] < failed_s + _FAILED_S / 2:
+    if not arrived_s or arrived_s[-1] < failed_s + _FAILED_S / 2:
         return None
-    hole_s = max(later - earlier for earlier, later in pairwise(after))
+    hole_s = max(later - earlier for earlier, later in pairwise(arrived_s))
     return max(0.0, 1e3 * (hole_s - _SPACING_S))
 
 
