@@ -62,6 +62,7 @@ class RunProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._said = ""
         self._live = Progress(
             SpinnerColumn(),
             TextColumn("[bold]{task.fields[label]}"),
@@ -92,8 +93,9 @@ class RunProgress:
         self._live.update(
             self._task, description=description, completed=completed, total=total, duration_s=0.0
         )
-        if not self._console.is_terminal and not fraction:
+        if not self._console.is_terminal and description != self._said:
             self._console.print(f"  {description}", highlight=False)
+        self._said = description
 
     def event(self, event: Event) -> None:
         """Show what happens in the lab."""
