@@ -205,7 +205,6 @@ def longest_hole_ms(arrived_s: Sequence[float], failed_s: float) -> float | None
 
 
 def _inside(request: Request, run_dir: Path) -> Outages:
-    sandbox.furnish(openvswitch.environment())
     topology = load_topology(request.topology)
     (run_dir / "topology.json").write_bytes(msgspec.json.encode(topology))
     protected = () if request.protection == "none" else ("--protected",)
@@ -229,7 +228,8 @@ def _inside(request: Request, run_dir: Path) -> Outages:
 def main() -> None:
     """Measure inside the sandbox that this process is the first of."""
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
-    with tempfile.TemporaryDirectory(prefix="twinbed-recovery-") as folder:
+    sandbox.furnish(openvswitch.environment())
+    with tempfile.TemporaryDirectory(dir="/run") as folder:  # goes with the sandbox
         outages = _inside(request, Path(folder))
     sys.stdout.buffer.write(msgspec.json.encode(outages) + b"\n")
     sys.stdout.buffer.flush()

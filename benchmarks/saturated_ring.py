@@ -89,7 +89,6 @@ def ring(switches: int) -> Topology:
 
 
 def _inside(backend: str, switches: int, seconds: int, logs: Path) -> Saturated:
-    sandbox.furnish(openvswitch.environment())
     daemons = openvswitch.start(logs)
     network = Network(ring(switches), open_backend(backend, logs))
     install_routes(network, to_the_next(network.topology))
@@ -181,7 +180,8 @@ def _send(network: Network, processes: ExitStack) -> None:
 def main() -> None:
     """Measure inside the sandbox that this process is the first of."""
     backend, switches, seconds = sys.argv[1:]
-    with tempfile.TemporaryDirectory(prefix="twinbed-ring-") as logs:
+    sandbox.furnish(openvswitch.environment())
+    with tempfile.TemporaryDirectory(dir="/run") as logs:  # goes with the sandbox
         saturated = _inside(backend, int(switches), int(seconds), Path(logs))
     sys.stdout.buffer.write(msgspec.json.encode(saturated) + b"\n")
 

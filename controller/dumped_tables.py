@@ -9,10 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from controller.flow_entries import TO_CONTROLLER, VLAN_PRESENT, FlowEntry, Match
+from controller.flow_entries import (
+    ETH_TYPE_ARP,
+    ETH_TYPE_IPV4,
+    TO_CONTROLLER,
+    VLAN_PRESENT,
+    FlowEntry,
+    Match,
+)
 from controller.groups import Bucket, Group
 
-_ETH_TYPES = {"ip": 0x0800, "arp": 0x0806}
+_ETH_TYPES = {"ip": ETH_TYPE_IPV4, "arp": ETH_TYPE_ARP}
+_ADDRESSES = {"nw_src": "ipv4_src", "nw_dst": "ipv4_dst", "dl_dst": "eth_dst"}
 _WORD = re.compile(r"(\w+)(?:=([^,\s]+))?")
 _BUCKET = re.compile(r"bucket=watch_port:(\d+),actions=(.*?)(?=,bucket=|$)")
 
@@ -83,9 +91,7 @@ def _match(words: dict[str, str]) -> Match:
         elif name == "dl_vlan":
             fields.add(("vlan_vid", VLAN_PRESENT | int(value)))
         else:
-            fields.add(
-                ({"nw_src": "ipv4_src", "nw_dst": "ipv4_dst", "dl_dst": "eth_dst"}[name], value)
-            )
+            fields.add((_ADDRESSES[name], value))
     return frozenset(fields)
 
 

@@ -33,8 +33,8 @@ VLAN_PRESENT = 0x1000
 TO_CONTROLLER = 0xFFFFFFFD
 """OFPP_CONTROLLER."""
 
-_ETH_TYPE_IPV4 = 0x0800
-_ETH_TYPE_ARP = 0x0806
+ETH_TYPE_IPV4 = 0x0800
+ETH_TYPE_ARP = 0x0806
 
 
 class Kind(IntEnum):
@@ -119,7 +119,7 @@ class RouteEntries:
 
 def base_entries(addressing: Addressing) -> tuple[FlowEntry, ...]:
     """What every switch holds besides routes: ARP to the controller, all else dropped."""
-    arp: Match = frozenset({("eth_type", _ETH_TYPE_ARP)})
+    arp: Match = frozenset({("eth_type", ETH_TYPE_ARP)})
     return tuple(
         entry
         for switch in addressing.datapath_id
@@ -226,7 +226,7 @@ def _pair_match(addressing: Addressing, pair: OdPair) -> Match:
     source, target = pair
     return frozenset(
         {
-            ("eth_type", _ETH_TYPE_IPV4),
+            ("eth_type", ETH_TYPE_IPV4),
             ("ipv4_src", addressing.ipv4[source]),
             ("ipv4_dst", addressing.ipv4[target]),
         }

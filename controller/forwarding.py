@@ -10,12 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from controller.flow_entries import CLASSIFIER, VLAN_PRESENT, FlowEntry
+from controller.flow_entries import CLASSIFIER, ETH_TYPE_IPV4, VLAN_PRESENT, FlowEntry
 from controller.groups import Group
 from topologies.addressing import Addressing, address
 from topologies.model import DirectedLink, OdPair, Path, Topology
-
-_ETH_TYPE_IPV4 = 0x0800
 
 
 class LostError(Exception):
@@ -52,7 +50,7 @@ class Forwarding:
     ) -> None:
         self._topology = topology
         self._addressing: Addressing = address(topology)
-        self._groups = {(group.switch, group.group_id): group for group in groups}
+        self._groups = {group.key: group for group in groups}
         self._tables: defaultdict[tuple[str, int], list[FlowEntry]] = defaultdict(list)
         for entry in sorted(entries, key=lambda entry: -entry.priority):
             self._tables[entry.switch, entry.table].append(entry)
@@ -123,7 +121,7 @@ class Forwarding:
     def _lookup(self, packet: Packet, table: int) -> FlowEntry | None:
         ipv4 = self._addressing.ipv4
         fields: set[tuple[str, int | str]] = {
-            ("eth_type", _ETH_TYPE_IPV4),
+            ("eth_type", ETH_TYPE_IPV4),
             ("ipv4_src", ipv4[packet.pair[0]]),
             ("ipv4_dst", ipv4[packet.pair[1]]),
             ("eth_dst", packet.eth_dst),

@@ -28,6 +28,11 @@ class Group:
     group_id: int
     buckets: tuple[Bucket, ...]
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Two groups with one key replace one another."""
+        return self.switch, self.group_id
+
 
 @dataclass(frozen=True)
 class GroupChange:
@@ -38,16 +43,16 @@ class GroupChange:
 
 
 def missing(wanted: Iterable[Group], installed: Iterable[Group]) -> list[GroupChange]:
-    """What gives a switch the groups that are wanted."""
-    there = {group.group_id: group for group in installed}
+    """What gives switches the groups that are wanted."""
+    there = {group.key: group for group in installed}
     return [
-        GroupChange(group, "modify" if group.group_id in there else "add")
+        GroupChange(group, "modify" if group.key in there else "add")
         for group in wanted
-        if there.get(group.group_id) != group
+        if there.get(group.key) != group
     ]
 
 
 def surplus(wanted: Iterable[Group], installed: Iterable[Group]) -> list[GroupChange]:
     """What takes away the groups that are not wanted."""
-    kept = {group.group_id for group in wanted}
-    return [GroupChange(group, "delete") for group in installed if group.group_id not in kept]
+    kept = {group.key for group in wanted}
+    return [GroupChange(group, "delete") for group in installed if group.key not in kept]

@@ -106,7 +106,8 @@ class Installation:
         self._addressing = address(topology)
         self._labels = Labels()
         self._protection = Protection(self._addressing, detours)
-        self._avoided: frozenset[DirectedLink] = frozenset()
+        self.avoided: frozenset[DirectedLink] = frozenset()
+        """See `avoid`."""
         base = (*base_entries(self._addressing), *self._protection.entries())
         self._tables = FlowTables(base)
         self._unconfirmed: defaultdict[str, dict[OdPair, Leftovers]] = defaultdict(dict)
@@ -170,16 +171,13 @@ class Installation:
     def avoid(self, links: frozenset[DirectedLink]) -> None:
         """Have the packets that would cross any of `links` led round it, whatever the port says.
 
-        One end of a dead link may not know. Links that are avoided no more are used again.
+        One end of a dead link may not know. Such a link remains the way out where the detour is
+        dead. Links that are avoided no more are used again.
         """
-        if links == self._avoided:
+        if links == self.avoided:
             return
-        before = dict.fromkeys(self._protection.groups(self._avoided))
-        self._avoided = links
-        after = self._protection.groups(links)
-        self._switches.commit(
-            (), [GroupChange(group, "modify") for group in after if group not in before]
-        )
+        before, self.avoided = self._protection.groups(self.avoided), links
+        self._switches.commit((), missing(self._protection.groups(links), before))
 
     def fill(self, switches: Iterable[str]) -> dict[OdPair, Path]:
         """Give each of `switches` all that it should hold; return the routes this confirms.
@@ -224,7 +222,7 @@ class Installation:
         ]
 
     def _groups_of(self, switch: str) -> tuple[Group, ...]:
-        return tuple(g for g in self._protection.groups(self._avoided) if g.switch == switch)
+        return tuple(g for g in self._protection.groups(self.avoided) if g.switch == switch)
 
     def _confirmed_on(self, pair: OdPair, path: Path) -> bool:
         route = self.routes.get(pair)

@@ -161,11 +161,6 @@ def _flow_stats_request(datapath: Any, which: CookieFilter) -> Any:
     )
 
 
-def is_ingress(stat: Any) -> bool:
-    """Whether this OFPFlowStats is of an entry that counts an OD pair."""
-    return int(stat.cookie) & INGRESS.mask == INGRESS.cookie
-
-
 def entry_of(switch: str, stat: Any) -> FlowEntry:
     """The entry that this OFPFlowStats describes, without its actions."""
     match = frozenset(stat.match.items())

@@ -37,7 +37,7 @@ class Protection:
         return self._numbers.get(hop)
 
     def groups(self, avoided: AbstractSet[DirectedLink] = frozenset()) -> tuple[Group, ...]:
-        """All groups; those of the `avoided` links know the detour only."""
+        """All groups; those of the `avoided` links prefer the detour."""
         return tuple(
             self._group(hop, detour, avoided=hop[:2] in avoided)
             for hop, detour in self._detours.items()
@@ -55,5 +55,5 @@ class Protection:
         port = self._addressing.port
         straight = Bucket(port[hop[0], hop[1]])
         round_it = Bucket(port[detour.path[0], detour.path[1]], push=detour.tag)
-        buckets = (round_it,) if avoided else (straight, round_it)
+        buckets = (round_it, straight) if avoided else (straight, round_it)
         return Group(hop[0], self._numbers[hop], buckets)

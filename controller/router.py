@@ -29,7 +29,7 @@ from controller.messages import (
 )
 from controller.reroute import obstacle, refusal_reason, unknown_pair
 from topologies.detours import Detour, Hop
-from topologies.model import DirectedLink, OdPair, Path, Topology
+from topologies.model import OdPair, Path, Topology
 from topologies.paths import Weight, shortest_paths
 
 WAIT_TO_RESTORE_S = 1.0
@@ -66,8 +66,6 @@ class Router:
         self._to_fill: set[str] = set()
         self._to_clean: set[str] = set()
         self._settle_s: float | None = None
-        self._avoided: frozenset[DirectedLink] = frozenset()
-        """Links that are dead, or were so lately that nothing may rely on them yet."""
 
     # --- news, noted at once; `work` acts on it ---------------------------------------------
 
@@ -119,15 +117,15 @@ class Router:
         self._all_seen = self._all_seen or self._switches.connected >= self._names
         if self._repair_due and self._all_seen:
             self._repair_due = False
-            self._avoided |= self.links.dead
-            self.installation.avoid(self._avoided)
+            # Links that were dead lately, too: nothing may rely on them yet.
+            self.installation.avoid(self.installation.avoided | self.links.dead)
             self._repair()
 
     def _repair(self) -> None:
         broken = [pair for pair in self._topology.od_pairs if not self._lives(pair)]
         moved = self._move_freely(self._shortest(broken) if broken else {})
         # Links that are dead as yet may come up soon: BFD sessions have to meet first.
-        settled = not self.links.dead or self._settle_s is None
+        settled = not self.installation.avoided or self._settle_s is None
         everywhere = not moved.failed and self._switches.connected >= self._names
         if self.ready is None and settled and everywhere:
             self._settle_s = self._clock() + WAIT_TO_RESTORE_S
@@ -144,12 +142,11 @@ class Router:
             if (wait_s := self._settle_s - self._clock()) > 0:
                 return wait_s
             self._settle_s = None
+            self.installation.avoid(self.links.dead)
+            self._return()
             if self.ready is None:
                 self._repair_due = True
                 return 0.0
-            self._avoided = self.links.dead
-            self.installation.avoid(self._avoided)
-            self._return()
         if self.ready is None:
             return None
         # One switch at a time, so that news need not wait for all of them.

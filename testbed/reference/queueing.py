@@ -33,11 +33,6 @@ class Waited(msgspec.Struct, frozen=True, tag="waited"):
     unrelated_error_ms: float
     """Mean of the round trip time less what is configured."""
 
-    @property
-    def error_percent(self) -> float:
-        """How far the wait is from the expected one."""
-        return 100 * (self.measured_ms / self.expected_ms - 1)
-
 
 class Queueing(msgspec.Struct, frozen=True, tag="queueing"):
     """UDP at 1.3 times the rate fills the queue of one link; pings every 20 ms."""

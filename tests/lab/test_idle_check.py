@@ -84,5 +84,3 @@ def test_a_network_of_more_neighbours_than_the_kernel_learns_is_whole(
         lab = (network.topology, network.addressing, network.hosts)
         paths = check_paths(*lab, shortest_paths(network.topology))
         assert {(path.src, path.dst) for path in paths if path.arrived} == pairs
-    learnt = Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3")
-    assert not learnt.exists() or len(pairs) > int(learnt.read_text())
