@@ -2,7 +2,7 @@
 
     python -m benchmarks.saturated_ring BACKEND SWITCHES SECONDS
 
-inside a sandbox. Every host sends 1.2 times the rate of a link to the next host of the ring, over
+inside a sandbox. Every host sends 1.05 times the rate of a link to the next host of the ring, over
 Open vSwitch and static flow entries, so that one direction of every core link is full. Prints one
 line of JSON.
 """
@@ -36,7 +36,7 @@ from topologies.model import DirectedLink, Host, Link, LinkShape, Routing, Switc
 
 _RATE_BPS = 10e6
 _ACCESS_BPS = 1e9
-_OVERLOAD = 1.2
+_OVERLOAD = 1.05
 _PORT = 5001
 _PAYLOAD_BYTES = 1472
 _SETTLE_S = 2.0

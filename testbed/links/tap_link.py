@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from dataclasses import dataclass
 
 from testbed.links import tap
@@ -22,7 +23,7 @@ _CARD_FAILURES = {
 kernel's drivers/net/tun.c."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Direction:
     """Frames read from `source_fd` leave at `target_fd`, as `channel` says."""
 
@@ -30,16 +31,24 @@ class Direction:
     target_fd: int
     target_name: str
     channel: Channel
+    held: int = 0
+    """Frames of it that wait until they are due: no later one may go before them."""
 
-    def lose(self, error: OSError) -> None:
-        """The far end did not take a frame: a fault of that end.
+    def deliver(self, frame: bytes) -> None:
+        """Let a frame out at the far end; that it is not taken is a fault of that end.
 
         Raises:
             OSError: an error that no network card could have.
         """
-        if error.errno not in _CARD_FAILURES:
-            raise OSError(error.errno, f"cannot write a frame: {error.strerror}", self.target_name)
-        self.channel.dropped_by_fault += 1
+        try:
+            os.write(self.target_fd, frame)
+        except OSError as error:
+            if error.errno not in _CARD_FAILURES:
+                why = f"cannot write a frame: {error.strerror}"
+                raise OSError(error.errno, why, self.target_name) from error
+            self.channel.dropped_by_fault += 1
+        else:
+            self.channel.sent += 1
 
 
 class TapLink:
