@@ -88,11 +88,11 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     check_programs()
     sandbox = probe_sandbox()
     backend = choose_backend(probe())
-    history = _history(request, topology)
+    history = chosen_history(request.history, topology)
     run_dir = _make_run_dir(request.out, f"{playbook.name}-{policy}-seed{request.seed}")
     models = prepare_models(topology, history, run_dir.path, progress)
     progress("sampling the schedule", None)
-    schedule = _sample(playbook, topology, models, request.seed)
+    schedule = sample_workload(playbook, topology, models, request.seed)
     plan = _plan(playbook, topology, schedule, request.policy, backend, models)
     _write(run_dir, request, playbook, topology, schedule, plan)
     return Prepared(run_dir, sandbox, playbook)
@@ -120,9 +120,14 @@ def check_programs() -> None:
         )
 
 
-def _history(request: Request, topology: Topology) -> History:
-    if request.history is not None:
-        return load_history(request.history, topology)
+def chosen_history(file: Path | None, topology: Topology) -> History:
+    """The history in `file`, or else the built-in one.
+
+    Raises:
+        HistoryError: the file cannot be used.
+    """
+    if file is not None:
+        return load_history(file, topology)
     return builtin_history(topology, seed=0)
 
 
@@ -149,7 +154,9 @@ def _make_run_dir(out: Path, name: str) -> RunDirectory:
 # --- the traffic and the plan -------------------------------------------------------------------
 
 
-def _sample(playbook: schema.Playbook, topology: Topology, models: Models, seed: int) -> Schedule:
+def sample_workload(
+    playbook: schema.Playbook, topology: Topology, models: Models, seed: int
+) -> Schedule:
     """Sample the workload, and then the same workload with the flood upon it, if there is one."""
     traffic = playbook.traffic
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from topologies.model import Routing
-from twin.indexing import FloatArray, Indexing, IntArray
+from twin.indexing import FloatArray, Indexing
 from twin.queueing import loss_fraction, waiting_packets
+from twin.routed_pairs import RoutedPairs
 
 _ROUNDS = 6  # the loads of the Abilene network settle to 0.1 % in four
+_SETTLED = 1e-6  # change of a link's loss below which a case needs no further round
 FRAME_BITS = 1442 * 8.0
 """A replayed frame: 1400 bytes of UDP payload and its headers."""
 
@@ -51,6 +53,33 @@ class Prediction:
     """Mean over the pairs, weighted by what they send; 0 when nothing is sent."""
 
 
+@dataclass(frozen=True)
+class Predictions:
+    """The fields of `Prediction`, each with the cases as its first axis."""
+
+    offered_bps: FloatArray
+    utilisation: FloatArray
+    link_delay_ms: FloatArray
+    link_loss: FloatArray
+    od_delay_ms: FloatArray
+    od_loss: FloatArray
+    max_utilisation: FloatArray
+    mean_delay_ms: FloatArray
+
+    def __getitem__(self, case: int) -> Prediction:
+        """One case."""
+        return Prediction(
+            offered_bps=self.offered_bps[case],
+            utilisation=self.utilisation[case],
+            link_delay_ms=self.link_delay_ms[case],
+            link_loss=self.link_loss[case],
+            od_delay_ms=self.od_delay_ms[case],
+            od_loss=self.od_loss[case],
+            max_utilisation=float(self.max_utilisation[case]),
+            mean_delay_ms=float(self.mean_delay_ms[case]),
+        )
+
+
 class PerformanceModel:
     """Predicts load, delay and loss of every link and pair, for one topology."""
 
@@ -60,59 +89,54 @@ class PerformanceModel:
 
     def predict(self, routing: Routing, od_bps: FloatArray) -> Prediction:
         """Predict the steady state under `routing` when the pairs send `od_bps` (pairs,)."""
-        ix = self.indexing
-        hops = ix.hops(routing)
+        return self.predict_all(RoutedPairs(self.indexing, routing), od_bps[None])[0]
+
+    def predict_all(self, routed: RoutedPairs, od_bps: FloatArray) -> Predictions:
+        """Predict the steady state of every matrix in `od_bps` (cases, pairs) under one routing."""
         sent = od_bps * self.correction.load_gain
-        loss = np.append(ix.loss, 0.0)  # the filler link loses nothing
-        offered = self._offered(hops, sent, loss)
-        for _ in range(_ROUNDS):
-            full = loss_fraction(offered / ix.rate_bps, self.correction.variance, ix.queue_packets)
-            loss[:-1] = 1 - (1 - full) * (1 - ix.loss)
-            offered = self._offered(hops, sent, loss)
-        load = offered / ix.rate_bps
-        waiting = waiting_packets(load, self.correction.variance, ix.queue_packets)
-        delay = ix.delay_ms + (waiting + 1) * FRAME_BITS / ix.rate_bps * 1e3
-        return self._summarise(hops, sent, offered, delay, loss[:-1])
+        offered, loss = self._settled(routed, sent)
+        return self._summarise(routed, sent, offered, loss)
 
     def path_delay_ms(self, routing: Routing, link_delay_ms: FloatArray) -> FloatArray:
         """Sum link delays (links,) over the route of every pair; NaN where there is no route."""
-        return _sum_over_hops(self.indexing.hops(routing), link_delay_ms)
+        return np.asarray(RoutedPairs(self.indexing, routing).sums(link_delay_ms[None])[0])
 
-    def _offered(self, hops: IntArray, sent: FloatArray, loss: FloatArray) -> FloatArray:
-        kept = 1 - loss[hops]
-        arriving = np.cumprod(np.hstack([np.ones((len(hops), 1)), kept[:, :-1]]), axis=1)
-        weights = (sent[:, None] * arriving).ravel()
-        links = len(self.indexing.directions)
-        return np.asarray(np.bincount(hops.ravel(), weights, links + 1)[:links], dtype=np.float64)
+    def _settled(self, routed: RoutedPairs, sent: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(cases, links) offered load and loss; cases that have settled are left alone."""
+        ix = self.indexing
+        loss = np.tile(ix.loss, (len(sent), 1))
+        offered = routed.loads(sent, loss)
+        moving = np.arange(len(sent))
+        for _ in range(_ROUNDS):
+            load = offered[moving] / ix.rate_bps
+            full = loss_fraction(load, self.correction.variance, ix.queue_packets)
+            new = 1 - (1 - full) * (1 - ix.loss)
+            restless = np.abs(new - loss[moving]).max(axis=1, initial=0.0) > _SETTLED
+            loss[moving] = new
+            moving = moving[restless]
+            if not len(moving):
+                break
+            offered[moving] = routed.loads(sent[moving], loss[moving])
+        return offered, loss
 
     def _summarise(
-        self,
-        hops: IntArray,
-        sent: FloatArray,
-        offered: FloatArray,
-        delay: FloatArray,
-        loss: FloatArray,
-    ) -> Prediction:
+        self, routed: RoutedPairs, sent: FloatArray, offered: FloatArray, loss: FloatArray
+    ) -> Predictions:
         ix = self.indexing
-        od_delay = _sum_over_hops(hops, delay)
-        od_loss = 1 - np.prod(1 - np.append(loss, 0.0)[hops], axis=1)
-        routed = ~np.isnan(od_delay)
-        carried = sent[routed]
-        total = carried.sum()
         utilisation = offered / ix.rate_bps
-        return Prediction(
+        waiting = waiting_packets(utilisation, self.correction.variance, ix.queue_packets)
+        delay = ix.delay_ms + (waiting + 1) * FRAME_BITS / ix.rate_bps * 1e3
+        od_delay = routed.sums(delay)
+        carried = np.where(routed.present, sent, 0.0)
+        total = carried.sum(axis=1)
+        weighted = (carried * np.nan_to_num(od_delay)).sum(axis=1)
+        return Predictions(
             offered_bps=offered,
             utilisation=utilisation,
             link_delay_ms=delay,
             link_loss=loss,
             od_delay_ms=od_delay,
-            od_loss=np.where(routed, od_loss, 1.0),
-            max_utilisation=float(utilisation[: ix.cores].max(initial=0.0)),
-            mean_delay_ms=float(carried @ od_delay[routed] / total) if total else 0.0,
+            od_loss=np.where(routed.present, 1 - routed.kept(loss), 1.0),
+            max_utilisation=utilisation[:, : ix.cores].max(axis=1, initial=0.0),
+            mean_delay_ms=np.divide(weighted, total, out=np.zeros_like(total), where=total > 0),
         )
-
-
-def _sum_over_hops(hops: IntArray, link_values: FloatArray) -> FloatArray:
-    total = np.append(link_values, 0.0)[hops].sum(axis=1)
-    unrouted = (hops == len(link_values)).all(axis=1)
-    return np.asarray(np.where(unrouted, np.nan, total))

@@ -1,0 +1,215 @@
+"""Ask the twin what would be, before anything is touched: failures, more traffic, new links.
+
+WHAT is a run's directory (live or finished: its measured traffic and routes), a playbook's YAML
+file, or the name of one that comes with Twinbed. What the words say happens all at once; the
+controller is taken to restore the routes as it would, and the twin looks for better ones.
+
+--sweep ranks all failures by the damage that they would do: by what is lost, then by how full the
+busiest link is.
+
+examples:
+  twinbed whatif high-load --fail s3-s9
+  twinbed whatif runs/20260105-101500-high-load-twin --scale 1.5 --add-link s2-s9=20,5
+  twinbed whatif network-failure --sweep n-2
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.markup import escape
+from rich.table import Table
+
+from cli.errors import UserError
+from cli.execution import as_user_errors, playbook_file
+from cli.output import messages, print_json, results
+from cli.progress import RunProgress
+from cli.whatif_words import add_scenario_arguments, scenario_of
+from playbooks.situations import NoSituationError, Pictured, of_playbook, of_run
+from results.run_directory import RunDirectory
+from topologies.model import Routing
+from twin.situation import Scenario, after, all_failures
+from twin.whatif import Outcome, Rerouting, predict, rank, reroute
+
+_SHOWN = 15
+_AT_ONCE = {"n-1": 1, "n-2": 2}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("what", metavar="WHAT", help="a run's directory, or a playbook")
+    parser.add_argument(
+        "--at",
+        type=float,
+        metavar="S",
+        help="S seconds into the traffic (default: the interval with most traffic)",
+    )
+    parser.add_argument(
+        "--sweep",
+        choices=tuple(_AT_ONCE),
+        help="rank every failure of a link or switch (n-1), or of two links (n-2)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="of a playbook; default: 1"
+    )
+    parser.add_argument(
+        "--history", type=Path, metavar="FILE", help="of a playbook, as in `twinbed run`"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    add_scenario_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask, and say what the model answers."""
+    with as_user_errors(), RunProgress(messages).shown() as progress:
+        progress.label(f"whatif {arguments.what}")
+        pictured = _pictured(arguments, progress)
+        scenario = scenario_of(arguments, pictured.situation.topology)
+        if arguments.sweep:
+            progress.step("trying every failure")
+            document, tables = _sweep(pictured, scenario, _AT_ONCE[arguments.sweep])
+        else:
+            progress.step("looking for better routes")
+            document, tables = _ask(pictured, scenario)
+    if arguments.json:
+        print_json({"source": pictured.source, "gaps": pictured.gaps, **document})
+        return 0
+    results.print(f"{escape(pictured.source)}: {_traffic(pictured)}", highlight=False)
+    for table in tables:
+        results.print()
+        results.print(table)
+    return 0
+
+
+def _pictured(arguments: argparse.Namespace, progress: RunProgress) -> Pictured:
+    path = Path(arguments.what)
+    try:
+        if path.is_dir():
+            return of_run(RunDirectory(path), arguments.at)
+        file = playbook_file(arguments.what)
+        return of_playbook(file, arguments.seed, arguments.history, arguments.at, progress.step)
+    except NoSituationError as error:
+        raise UserError(str(error)) from error
+    except FileNotFoundError as error:
+        name = Path(error.filename).name
+        raise UserError(f"{path} has no {name}: give the directory of a run") from error
+    except msgspec.DecodeError as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+
+
+def _traffic(pictured: Pictured) -> str:
+    od_bps = pictured.situation.od_bps
+    said = [f"{int((od_bps > 0).sum())} pairs send {od_bps.sum() / 1e6:.3g} Mbit/s"]
+    if pictured.gaps:
+        said.append(f"{pictured.gaps} of them as last counted")
+    if down := sorted({"-".join(sorted(hop)) for hop in pictured.situation.down}):
+        said.append(f"down already: {', '.join(down)}")
+    return "; ".join(said)
+
+
+# --- one scenario ---------------------------------------------------------------------------------
+
+
+def _ask(pictured: Pictured, scenario: Scenario) -> tuple[dict[str, Any], list[Table]]:
+    now, then = pictured.situation, after(pictured.situation, scenario)
+    outcome_now = predict(now, pictured.correction)
+    outcome = predict(then, pictured.correction)
+    better = reroute(then, pictured.correction)
+    document = {
+        "now": outcome_now,
+        "then": outcome,
+        "rerouted": better.outcome,
+        "moves": _moves(then.routing, better),
+        "optimum": better.optimum,
+    }
+    columns = {"now": outcome_now, "then": outcome}
+    if better.moves:
+        columns["then, rerouted"] = better.outcome
+    tables = [_outcomes(columns, better.optimum)]
+    if outcome.hot_links:
+        tables.append(_hot(outcome, better.outcome))
+    if better.moves:
+        tables.append(_moves_table(_moves(then.routing, better)))
+    return document, tables
+
+
+def _moves(routing: Routing, better: Rerouting) -> list[dict[str, Any]]:
+    return [
+        {"src": pair[0], "dst": pair[1], "from": routing.get(pair), "to": path}
+        for pair, path in better.moves.items()
+    ]
+
+
+def _outcomes(columns: Mapping[str, Outcome], optimum: float) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for heading in columns:
+        table.add_column(heading, justify="right")
+    rows = {
+        "busiest link": [f"{100 * o.max_utilisation:.0f} %" for o in columns.values()],
+        "delay, mean over the traffic": [f"{o.mean_delay_ms:.1f} ms" for o in columns.values()],
+        "delay, of 95 % of it": [f"{o.p95_delay_ms:.1f} ms" for o in columns.values()],
+        "lost": [f"{o.loss_percent:.3g} %" for o in columns.values()],
+        "delivered": [f"{o.delivered_bps / 1e6:.3g} Mbit/s" for o in columns.values()],
+        "pairs cut off": [str(len(o.cut_off)) for o in columns.values()],
+    }
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
+    table.caption = f"no routing could keep the busiest link below {100 * optimum:.0f} %"
+    table.caption_justify = "left"
+    return table
+
+
+def _hot(outcome: Outcome, rerouted: Outcome) -> Table:
+    later = {hot.link: hot.utilisation for hot in rerouted.hot_links}
+    table = Table("hot link", box=None, pad_edge=False)
+    table.add_column("then", justify="right")
+    table.add_column("rerouted", justify="right")
+    for hot in outcome.hot_links[:_SHOWN]:
+        cool = f"{100 * later[hot.link]:.0f} %" if hot.link in later else "not hot"
+        table.add_row(" → ".join(hot.link), f"{100 * hot.utilisation:.0f} %", cool)
+    return table
+
+
+def _moves_table(moves: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(f"{len(moves)} pairs to move", "from", "to", box=None, pad_edge=False)
+    for move in moves[:_SHOWN]:
+        before = " ".join(move["from"] or ("cut off",))
+        table.add_row(f"{move['src']} → {move['dst']}", before, " ".join(move["to"]))
+    if len(moves) > _SHOWN:
+        table.caption = f"and {len(moves) - _SHOWN} more: --json names them all"
+    return table
+
+
+# --- every failure --------------------------------------------------------------------------------
+
+
+def _sweep(
+    pictured: Pictured, scenario: Scenario, at_once: int
+) -> tuple[dict[str, Any], list[Table]]:
+    situation = after(pictured.situation, scenario)
+    ranked = rank(situation, all_failures(situation.topology, at_once), pictured.correction)
+    document = {
+        "now": predict(situation, pictured.correction),
+        "failures": [{"fails": _victims(one), "then": outcome} for one, outcome in ranked],
+    }
+    table = Table(f"worst of {len(ranked)} failures", box=None, pad_edge=False)
+    for heading in ("lost", "pairs cut off", "busiest link", "delay, mean"):
+        table.add_column(heading, justify="right")
+    for one, outcome in ranked[:_SHOWN]:
+        table.add_row(
+            ", ".join(_victims(one)),
+            f"{outcome.loss_percent:.3g} %",
+            str(len(outcome.cut_off)),
+            f"{100 * outcome.max_utilisation:.0f} %",
+            f"{outcome.mean_delay_ms:.1f} ms",
+        )
+    return document, [table]
+
+
+def _victims(scenario: Scenario) -> list[str]:
+    return ["-".join(link) for link in scenario.fail_links] + list(scenario.fail_switches)

@@ -1,0 +1,171 @@
+"""Situations for what-if: the network and traffic of a playbook, or of a run, live or finished."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from controller.messages import FromController
+from playbooks import schema
+from playbooks.models import Progress, prepare_models
+from playbooks.plan import Plan, read_plan
+from playbooks.preparation import chosen_history, sample_workload
+from results.run_directory import Event, RunDirectory, read_lines
+from topologies.model import DirectedLink, OdPair
+from topologies.model import Path as SwitchPath
+from topologies.paths import shortest_paths
+from twin.indexing import FloatArray, Indexing
+from twin.matrix import mean_matrix_bps
+from twin.mirror import FLOW_LAG_S, Mirror
+from twin.model import Correction
+from twin.records import Calibration, TwinRecord
+from twin.situation import Situation
+
+_KNOWN_AFTER_S = FLOW_LAG_S + 0.75
+"""After the end of an interval its counters have come: flows are polled twice a second."""
+
+
+class NoSituationError(Exception):
+    """There is nothing to ask about; the message says why, and what to give instead."""
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """A situation, and where it comes from in a few words."""
+
+    situation: Situation
+    source: str
+    correction: Correction | None = None
+    """What the twin of the run had learnt by then."""
+    gaps: int = 0
+    """Pairs without counters in that interval: they are taken to send what they sent last."""
+
+
+def of_playbook(
+    file: Path, seed: int, history: Path | None, at_s: float | None, progress: Progress
+) -> Pictured:
+    """The baseline routes and the workload's matrix at `at_s`, or else its largest.
+
+    Raises:
+        DocumentError, HistoryError: the playbook or the history cannot be used.
+        NoSituationError: the traffic does not last so long.
+    """
+    playbook = schema.load_playbook(file)
+    topology = playbook.network()
+    with tempfile.TemporaryDirectory() as folder:
+        learnt = chosen_history(history, topology)
+        models = prepare_models(topology, learnt, Path(folder), progress)
+        schedule = sample_workload(playbook, topology, models, seed)
+    indexing = Indexing(topology)
+    od_bps = schedule.matrices_bps[:, indexing.source, indexing.target]
+    step = _step(at_s, schedule.interval_s, od_bps.sum(axis=1))
+    weight = playbook.routing.weight
+    situation = Situation(topology, weight, shortest_paths(topology, weight), od_bps[step])
+    return Pictured(situation, f"{playbook.name}, seed {seed}, {_when(step, schedule.interval_s)}")
+
+
+def of_run(run_dir: RunDirectory, at_s: float | None) -> Pictured:
+    """What a run's telemetry tells of the interval at `at_s`, or else of that with most traffic.
+
+    Raises:
+        NoSituationError: it has no complete interval, or none then.
+        OSError, msgspec.DecodeError: it is no run directory.
+    """
+    plan = read_plan(run_dir.path)
+    topology = run_dir.read_topology()
+    indexing = Indexing(topology)
+    seen = list(_intervals(run_dir, plan, Mirror(indexing, keep_s=np.inf)))
+    if not seen:
+        raise NoSituationError(
+            f"{run_dir.path} has no complete interval of traffic yet: ask again after "
+            f"{plan.interval_s:g} s of traffic, or ask about its playbook"
+        )
+    step = _step(at_s, plan.interval_s, np.array([np.nansum(one.od_bps) for one in seen]))
+    picture = seen[step]
+    known = np.array([one.od_bps for one in seen[: step + 1]])
+    situation = Situation(
+        topology=topology,
+        weight=plan.weight,
+        routing=picture.routing,
+        od_bps=_last_known(known),
+        down=picture.down,
+    )
+    return Pictured(
+        situation,
+        f"{run_dir.path.name}, {_when(step, plan.interval_s)}",
+        _learnt(run_dir, picture.end_s),
+        int(np.isnan(picture.od_bps).sum()),
+    )
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """The mirror at the end of an interval."""
+
+    end_s: float
+    routing: Mapping[OdPair, SwitchPath]
+    down: frozenset[DirectedLink]
+    od_bps: FloatArray
+
+
+def _intervals(run_dir: RunDirectory, plan: Plan, mirror: Mirror) -> Iterator[_Picture]:
+    events = read_lines(run_dir.events, Event)
+    start_s = next((event.t_s for event in events if event.event == "traffic-start"), None)
+    if start_s is None:
+        return
+    telemetry: Iterator[FromController] = read_lines(run_dir.telemetry, cast(Any, FromController))
+    waiting: list[_Picture] = []
+    end_s = start_s + plan.interval_s
+    for message in telemetry:
+        if message.t_s >= end_s and end_s <= start_s + plan.duration_s + plan.interval_s / 2:
+            nothing = np.empty(0)
+            waiting.append(_Picture(end_s, dict(mirror.routing), mirror.down, nothing))
+            end_s += plan.interval_s
+        mirror.receive(message)
+        if waiting and message.t_s > waiting[0].end_s + _KNOWN_AFTER_S:
+            yield _measured(waiting.pop(0), mirror, plan.interval_s)
+    for picture in waiting:
+        if mirror.flows_cover(picture.end_s):
+            yield _measured(picture, mirror, plan.interval_s)
+
+
+def _measured(picture: _Picture, mirror: Mirror, interval_s: float) -> _Picture:
+    od_bps = mean_matrix_bps(mirror, picture.end_s - interval_s, picture.end_s, ())
+    return replace(picture, od_bps=od_bps)
+
+
+def _last_known(rates_bps: FloatArray) -> FloatArray:
+    """(pairs,) the last finite rate in (intervals, pairs); zero where there never was one."""
+    known = np.zeros(rates_bps.shape[1])
+    for row in rates_bps:
+        known = np.where(np.isnan(row), known, row)
+    return known
+
+
+def _learnt(run_dir: RunDirectory, until_s: float) -> Correction:
+    correction = Correction()
+    records: Iterator[TwinRecord] = read_lines(run_dir.twin, cast(Any, TwinRecord))
+    for record in records:
+        if isinstance(record, Calibration) and record.t_s <= until_s:
+            field = record.name.replace("-", "_")
+            correction = replace(correction, **{field: record.after})
+    return correction
+
+
+def _step(at_s: float | None, interval_s: float, total_bps: FloatArray) -> int:
+    if at_s is None:
+        return int(np.argmax(total_bps))
+    step = int(at_s // interval_s)
+    if not 0 <= step < len(total_bps):
+        last_s = len(total_bps) * interval_s
+        raise NoSituationError(f"--at {at_s:g}: the traffic lasts from 0 to {last_s:g} s")
+    return step
+
+
+def _when(step: int, interval_s: float) -> str:
+    return f"{step * interval_s:g} to {(step + 1) * interval_s:g} s of the traffic"

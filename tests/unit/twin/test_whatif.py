@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_networks import demand, square, wheel
+
+from topologies.paths import shortest_paths
+from twin.indexing import Indexing
+from twin.model import Correction, PerformanceModel
+from twin.routed_pairs import RoutedPairs
+from twin.situation import Scenario, Situation, after, all_failures
+from twin.whatif import predict, rank, reroute
+
+
+def overloaded() -> Situation:
+    topology = square()
+    od_bps = demand(topology, h1_h3=8, h2_h3=6)
+    return Situation(topology, "delay", shortest_paths(topology), od_bps)
+
+
+def test_what_is_lost_late_and_hot_is_told() -> None:
+    outcome = predict(overloaded())
+    assert outcome.max_utilisation == pytest.approx(1.4, abs=0.01)
+    assert outcome.hot_links[0].link == ("s2", "s3")
+    assert outcome.loss_percent == pytest.approx(100 * 4 / 14, abs=1)
+    assert outcome.delivered_bps == pytest.approx(10e6, rel=0.02)
+    assert outcome.p95_delay_ms >= outcome.mean_delay_ms > 100
+    assert outcome.cut_off == ()
+
+
+def test_traffic_without_a_path_is_lost_and_named() -> None:
+    outcome = predict(after(overloaded(), Scenario(fail_switches=("s3",))))
+    assert outcome.cut_off == (("h1", "h3"), ("h2", "h3"))
+    assert outcome.loss_percent == pytest.approx(100)
+    assert outcome.delivered_bps == 0
+    assert outcome.mean_delay_ms == 0
+
+
+def test_an_idle_network_loses_nothing() -> None:
+    idle = Situation(square(), "delay", shortest_paths(square()), np.zeros(20))
+    outcome = predict(idle)
+    assert (outcome.loss_percent, outcome.mean_delay_ms, outcome.hot_links) == (0.0, 0.0, ())
+    assert reroute(idle).optimum == 0.0
+
+
+def test_rerouting_relieves_the_hot_link_down_to_the_optimum() -> None:
+    better = reroute(overloaded())
+    assert better.outcome.max_utilisation == pytest.approx(0.8, abs=0.01)
+    assert better.moves
+    assert better.optimum <= better.outcome.max_utilisation + 1e-6
+    assert better.outcome.loss_percent < 0.1
+
+
+def test_what_the_twin_has_learnt_counts() -> None:
+    learnt = predict(overloaded(), Correction(load_gain=0.5))
+    assert learnt.max_utilisation == pytest.approx(0.7, abs=0.01)
+
+
+def test_failures_are_ranked_by_their_damage() -> None:
+    here = overloaded()
+    ranked = rank(here, all_failures(here.topology, 1))
+    damages = [outcome.damage for _, outcome in ranked]
+    assert damages == sorted(damages, reverse=True)
+    assert ranked[0][0].fail_switches == ("s3",), "without it nothing arrives"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(1e4, 4e6), st.integers(1, 6))
+def test_many_matrices_at_once_are_predicted_as_one_by_one(
+    seed: int, mean_bps: float, cases: int
+) -> None:
+    indexing = Indexing(wheel())
+    model = PerformanceModel(indexing)
+    od_bps = np.random.default_rng(seed).exponential(mean_bps, (cases, len(indexing.pairs)))
+    routing = shortest_paths(indexing.topology)
+    together = model.predict_all(RoutedPairs(indexing, routing), od_bps)
+    for case, row in enumerate(od_bps):
+        alone = model.predict(routing, row)
+        assert together[case].offered_bps == pytest.approx(alone.offered_bps)
+        assert together[case].od_loss == pytest.approx(alone.od_loss, abs=1e-9)
+        assert together[case].mean_delay_ms == pytest.approx(alone.mean_delay_ms)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(1e4, 4e6))
+def test_what_enters_a_link_is_what_left_the_ones_before(seed: int, mean_bps: float) -> None:
+    indexing = Indexing(wheel())
+    model = PerformanceModel(indexing)
+    od_bps = np.random.default_rng(seed).exponential(mean_bps, len(indexing.pairs))
+    prediction = model.predict(shortest_paths(indexing.topology), od_bps)
+    delivered = float((od_bps * (1 - prediction.od_loss)).sum())
+    into_hosts = [indexing.link[a, b] for a, b in indexing.directions if b.startswith("h")]
+    arriving = prediction.offered_bps * (1 - prediction.link_loss)
+    assert delivered == pytest.approx(float(arriving[into_hosts].sum()), rel=0.02)

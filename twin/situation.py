@@ -1,0 +1,138 @@
+"""A network at one instant, and what else it might be: the questions of what-if."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from topologies.model import DirectedLink, Link, OdPair, Path, Routing, Switch, Topology
+from topologies.paths import Weight, path_directions, shortest_paths
+from twin.indexing import FloatArray
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A network with its traffic. Nothing here touches a lab."""
+
+    topology: Topology
+    weight: Weight
+    """What makes a path long for the controller."""
+    routing: Routing
+    """Pairs that cannot be connected are absent."""
+    od_bps: FloatArray
+    """(pairs,) what each pair sends, in the order of `Topology.od_pairs`."""
+    down: frozenset[DirectedLink] = frozenset()
+    """Dead core links, both directions of each."""
+
+
+@dataclass(frozen=True)
+class NewSwitch:
+    """A switch without hosts, and what it is joined to."""
+
+    name: str
+    neighbours: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A flood upon one host."""
+
+    victim: str
+    rate_bps: float
+    """Of all sources together."""
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What might happen: everything at once, with canonical names."""
+
+    fail_links: tuple[DirectedLink, ...] = ()
+    fail_switches: tuple[str, ...] = ()
+    add_links: tuple[Link, ...] = ()
+    add_switches: tuple[Switch, ...] = ()
+    scale: float = 1.0
+    scale_pairs: tuple[tuple[OdPair, float], ...] = ()
+    """Besides `scale`."""
+    attacks: tuple[Attack, ...] = ()
+
+
+def after(situation: Situation, scenario: Scenario) -> Situation:
+    """The situation once the scenario has come true and the controller has restored the routes.
+
+    The controller moves the pairs that a failure cuts, and those on shortest paths if there are
+    shorter ones now, as `controller.router` does.
+    """
+    before = situation.topology
+    topology = replace(
+        before,
+        switches=(*before.switches, *scenario.add_switches),
+        links=(*before.links, *scenario.add_links),
+    )
+    down = situation.down | _failed(topology, scenario)
+    return Situation(
+        topology=topology,
+        weight=situation.weight,
+        routing=_restored(situation, topology, down, frozenset(scenario.fail_switches)),
+        od_bps=_traffic(situation, scenario),
+        down=down,
+    )
+
+
+def _failed(topology: Topology, scenario: Scenario) -> frozenset[DirectedLink]:
+    gone = set(scenario.fail_switches)
+    links = {hop for a, b in scenario.fail_links for hop in ((a, b), (b, a))}
+    return frozenset(links | {hop for hop in topology.core_directions if not gone.isdisjoint(hop)})
+
+
+def _restored(
+    situation: Situation,
+    topology: Topology,
+    down: frozenset[DirectedLink],
+    gone: frozenset[str],
+) -> Mapping[OdPair, Path]:
+    usual = shortest_paths(situation.topology, situation.weight, situation.down)
+    shortest = shortest_paths(topology, situation.weight, down)
+    routing: dict[OdPair, Path] = {}
+    for pair, path in shortest.items():
+        now = situation.routing.get(pair)
+        placed = now is not None and now != usual.get(pair)
+        if not gone.isdisjoint(path):
+            continue  # its own switch is gone
+        if now is not None and placed and down.isdisjoint(path_directions(now)):
+            routing[pair] = now
+        else:
+            routing[pair] = path
+    return routing
+
+
+def _traffic(situation: Situation, scenario: Scenario) -> FloatArray:
+    number = {pair: index for index, pair in enumerate(situation.topology.od_pairs)}
+    od_bps = situation.od_bps * scenario.scale
+    for pair, factor in scenario.scale_pairs:
+        od_bps[number[pair]] *= factor
+    for attack in scenario.attacks:
+        for source in attack.sources:
+            od_bps[number[source, attack.victim]] += attack.rate_bps / len(attack.sources)
+    return np.asarray(od_bps)
+
+
+def all_failures(topology: Topology, at_once: int) -> tuple[Scenario, ...]:
+    """Every failure of one core link or switch, or of two core links at once.
+
+    Raises:
+        ValueError: `at_once` is neither 1 nor 2.
+    """
+    links = [(link.a, link.b) for link in topology.core_links]
+    if at_once == 1:
+        single = [Scenario(fail_links=(link,)) for link in links]
+        return (*single, *(Scenario(fail_switches=(s.name,)) for s in topology.switches))
+    if at_once == 2:
+        return tuple(
+            Scenario(fail_links=(first, second))
+            for index, first in enumerate(links)
+            for second in links[index + 1 :]
+        )
+    raise ValueError("failures come singly or in twos")

@@ -1,0 +1,141 @@
+"""What would be: the model's answer to a situation, and the best rerouting for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from topologies.model import DirectedLink, OdPair, Path, Routing
+from topologies.optimum import min_max_utilisation
+from twin.candidates import CandidatePaths, routing_after
+from twin.indexing import FloatArray, Indexing
+from twin.model import Correction, PerformanceModel, Prediction
+from twin.optimise import optimise
+from twin.situation import Scenario, Situation, after
+
+HOT = 0.9
+"""Utilisation from which a link is called hot."""
+
+
+@dataclass(frozen=True)
+class HotLink:
+    """A core direction that has more than enough to do."""
+
+    link: DirectedLink
+    utilisation: float
+    """Offered load over rate: above 1 is overload."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the model predicts of one situation."""
+
+    max_utilisation: float
+    """Of the core links."""
+    mean_delay_ms: float
+    """One way, host to host, weighted by what the pairs deliver; 0 when nothing is delivered."""
+    p95_delay_ms: float
+    """The mean delay of the pair below which 95 % of what is delivered stays."""
+    loss_percent: float
+    """Of what is sent; pairs that are cut off lose all."""
+    delivered_bps: float
+    cut_off: tuple[OdPair, ...]
+    """Pairs that have traffic and no path."""
+    hot_links: tuple[HotLink, ...]
+    """From `HOT` on, hottest first."""
+
+    @property
+    def damage(self) -> tuple[float, float, float]:
+        """What failures are ranked by: loss, then utilisation, then delay."""
+        return self.loss_percent, self.max_utilisation, self.mean_delay_ms
+
+
+@dataclass(frozen=True)
+class Rerouting:
+    """What a search for better routes found."""
+
+    moves: Mapping[OdPair, Path]
+    outcome: Outcome
+    optimum: float
+    """The least maximum utilisation that any routing could reach, splitting flows at will."""
+
+
+def predict(situation: Situation, correction: Correction | None = None) -> Outcome:
+    """What becomes of the traffic of `situation`."""
+    return _outcome(situation, _model(situation, correction), situation.routing)
+
+
+def reroute(
+    situation: Situation, correction: Correction | None = None, budget_s: float = 0.5
+) -> Rerouting:
+    """The best routes that can be found in `budget_s` seconds of processor time."""
+    model = _model(situation, correction)
+    indexing = model.indexing
+    candidates = CandidatePaths(indexing).available(situation.routing, situation.down)
+    demand_bps = situation.od_bps * model.correction.load_gain
+    plan = optimise(indexing, candidates, demand_bps, budget_s=budget_s)
+    outcome = _outcome(situation, model, routing_after(situation.routing, plan.moves))
+    return Rerouting(plan.moves, outcome, _optimum(situation, indexing, demand_bps))
+
+
+def rank(
+    situation: Situation, scenarios: tuple[Scenario, ...], correction: Correction | None = None
+) -> list[tuple[Scenario, Outcome]]:
+    """Each scenario with what it would do, the worst first."""
+    outcomes = [(one, predict(after(situation, one), correction)) for one in scenarios]
+    return sorted(outcomes, key=lambda pair: pair[1].damage, reverse=True)
+
+
+def _model(situation: Situation, correction: Correction | None) -> PerformanceModel:
+    model = PerformanceModel(Indexing(situation.topology))
+    if correction is not None:
+        model.correction = correction
+    return model
+
+
+def _outcome(situation: Situation, model: PerformanceModel, routing: Routing) -> Outcome:
+    prediction = model.predict(routing, situation.od_bps)
+    sent = situation.od_bps * model.correction.load_gain
+    delivered = sent * (1 - prediction.od_loss)
+    pairs = model.indexing.pairs
+    return Outcome(
+        max_utilisation=prediction.max_utilisation,
+        mean_delay_ms=_weighted_mean(prediction.od_delay_ms, delivered),
+        p95_delay_ms=_weighted_quantile(prediction.od_delay_ms, delivered, 0.95),
+        loss_percent=float(100 * (1 - delivered.sum() / sent.sum())) if sent.any() else 0.0,
+        delivered_bps=float(delivered.sum()),
+        cut_off=tuple(
+            pair for pair, rate in zip(pairs, sent, strict=True) if rate > 0 and pair not in routing
+        ),
+        hot_links=_hot_links(model.indexing, prediction),
+    )
+
+
+def _hot_links(indexing: Indexing, prediction: Prediction) -> tuple[HotLink, ...]:
+    core = prediction.utilisation[: indexing.cores]
+    hottest_first = [int(link) for link in np.argsort(-core, kind="stable") if core[link] >= HOT]
+    return tuple(HotLink(indexing.directions[link], float(core[link])) for link in hottest_first)
+
+
+def _weighted_mean(values: FloatArray, weights: FloatArray) -> float:
+    known = weights > 0
+    total = weights[known].sum()
+    return float(values[known] @ weights[known] / total) if total else 0.0
+
+
+def _weighted_quantile(values: FloatArray, weights: FloatArray, quantile: float) -> float:
+    known = np.flatnonzero(weights > 0)
+    if not len(known):
+        return 0.0
+    rising = known[np.argsort(values[known])]
+    share = np.cumsum(weights[rising]) / weights[rising].sum()
+    return float(values[rising[np.searchsorted(share, quantile)]])
+
+
+def _optimum(situation: Situation, indexing: Indexing, demand_bps: FloatArray) -> float:
+    hosts = len(situation.topology.hosts)
+    matrix_bps = np.zeros((hosts, hosts))
+    matrix_bps[indexing.source, indexing.target] = demand_bps
+    return min_max_utilisation(situation.topology, matrix_bps, situation.down)
