@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--policy",
         default="twin",
         metavar="P",
-        help="shortest-path, twin (default), or module:Class for one of your own",
+        help="shortest-path, greedy, twin (default), or module:Class for one of your own "
+        "(docs/policies.md)",
     )
     parser.add_argument(
         "--protection",
@@ -72,6 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
         results.print(figures_table(finished.summary))
     for sentence in finished.unmet:
         messages.print(f"not as expected: {sentence}", style="bold red", highlight=False)
+    if failed := finished.summary.metrics.get("policy_problems"):
+        told = (
+            f"the policy failed {failed} x, and was kept from the network: see the report's notes"
+        )
+        messages.print(told, style="bold yellow", highlight=False)
     messages.print(f"run directory: {finished.run_dir.path}", soft_wrap=True, highlight=False)
     messages.print(f"report: {finished.run_dir.report}", soft_wrap=True, highlight=False)
     return exit_code([finished])

@@ -26,7 +26,7 @@ METRICS = (
     *("predictive_accuracy_percent", "predictive_skill", "twin_latency_mape_percent"),
     *_each("staleness_ms", "p50", "p95"),
     *("detection_s", "mitigation_s", "goodput_restored_s", "goodput_restored_percent"),
-    *("false_alarms", "floods_undetected", "replay_wape_percent"),
+    *("false_alarms", "floods_undetected", "replay_wape_percent", "policy_problems"),
 )
 """Every metric that a playbook can expect something of, by its dotted name in a run's summary."""
 

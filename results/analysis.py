@@ -10,7 +10,17 @@ import numpy as np
 
 from results.fault_events import FAULT_KINDS
 from results.fidelity_details import fidelity_document
-from results.metrics import delivery, lab, latency, load, outage, prediction, replay, security
+from results.metrics import (
+    delivery,
+    lab,
+    latency,
+    load,
+    outage,
+    policy,
+    prediction,
+    replay,
+    security,
+)
 from results.metrics import utilisation as bandwidth
 from results.recording import Recording, load_recording
 from results.run_directory import RunDirectory
@@ -54,7 +64,7 @@ def summarise(recording: Recording) -> Summary:
     metrics: dict[str, Any] = {}
     details: dict[str, Any] = {"notes": list(recording.notes)}
     if recording.window is not None:
-        for part in (_traffic, _links, _recovery, _prediction, _attacks):
+        for part in (_traffic, _links, _recovery, _prediction, _attacks, _policy):
             found = part(recording, recording.window)
             details["notes"] += found.pop("notes", [])
             details |= found.pop("details", {})
@@ -288,6 +298,11 @@ def _alarm(alarm: Alarm, window: Window) -> dict[str, Any]:
 def _attack_rates_mbps(recording: Recording, window: Window) -> Any:
     attack = [record for record in recording.received if record.attack]
     return delivery.rates_over_time_bps(attack, window.edges(STEP_S)) / 1e6
+
+
+def _policy(recording: Recording, window: Window) -> dict[str, Any]:
+    found = policy.problems(recording.twin, window)
+    return {"policy_problems": found.times, "notes": list(found.sentences)}
 
 
 def _events(recording: Recording, window: Window) -> list[Mapping[str, Any]]:

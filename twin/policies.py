@@ -1,47 +1,21 @@
-"""Reroute policies: the interface, the shipped ones, and how a name becomes one."""
+"""The shipped reroute policies, and how a name becomes one."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path as FilePath
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from topologies.model import DirectedLink, OdPair, Path
+from topologies.model import DirectedLink
+from twin.greedy import GreedyPolicy
 from twin.indexing import FloatArray
 from twin.optimise import Plan
+from twin.policy import Policy, Proposal
 from twin.view import TwinView
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """Reroutes that a policy wants, and why in one word."""
-
-    moves: Mapping[OdPair, Path]
-    reason: str
-
-
-@runtime_checkable
-class Policy(Protocol):
-    """Decides about reroutes. One object lives as long as the twin and may keep state.
-
-    A policy with the attribute `stops_floods = True` also has the twin raise alarms, and drop
-    floods where they enter the network.
-    """
-
-    name: str
-
-    def decide(self, view: TwinView) -> Proposal | None:
-        """Return reroutes to be made now, or None.
-
-        Called about four times a second with fresh counters, and at once after a change of link
-        state; not while an earlier proposal is being carried out.
-        """
-        ...
 
 
 class ShortestPathPolicy:
@@ -149,8 +123,13 @@ class TwinPolicy:
 
 SHIPPED: Mapping[str, type[Policy]] = {
     ShortestPathPolicy.name: ShortestPathPolicy,
+    GreedyPolicy.name: GreedyPolicy,
     TwinPolicy.name: TwinPolicy,
 }
+
+
+ENTRY_POINTS = "twinbed.policies"
+"""The group in which an installed package announces policies of its own."""
 
 
 class UnknownPolicyError(Exception):
@@ -158,16 +137,19 @@ class UnknownPolicyError(Exception):
 
 
 def resolve(reference: str) -> Policy:
-    """Return the policy of a shipped name, or of `module:Class` in this folder or the import path.
+    """Return the policy of a shipped name, of an entry point, or of `module:Class`.
+
+    A module is looked for in this folder and on the import path.
 
     Raises:
         UnknownPolicyError: there is no such policy, or it is not one.
     """
     if reference in SHIPPED:
         return SHIPPED[reference]()
+    announced = {one.name: one for one in entry_points(group=ENTRY_POINTS)}
     module_name, colon, class_name = reference.partition(":")
-    if not (colon and module_name and class_name):
-        known = ", ".join(SHIPPED)
+    if reference not in announced and not (colon and module_name and class_name):
+        known = ", ".join((*SHIPPED, *announced))
         raise UnknownPolicyError(
             f"unknown policy {reference!r}: known are {known}; one of your own is module:Class"
         )
@@ -175,7 +157,10 @@ def resolve(reference: str) -> Policy:
     if here not in sys.path:
         sys.path.append(here)  # last, so that a user's file never hides a module of ours
     try:
-        factory = getattr(importlib.import_module(module_name), class_name)
+        if reference in announced:
+            factory = announced[reference].load()
+        else:
+            factory = getattr(importlib.import_module(module_name), class_name)
         policy = factory()
     except Exception as error:
         raise UnknownPolicyError(

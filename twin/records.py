@@ -6,6 +6,8 @@ Times are seconds of CLOCK_MONOTONIC. Per-pair arrays follow `Topology.od_pairs`
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from controller.messages import Route
@@ -81,6 +83,13 @@ class Decision(Record, frozen=True, tag="decision"):
     predicted_mean_delay_ms_after: float
 
 
+class PolicyProblem(Record, frozen=True, tag="policy-problem"):
+    """The policy failed, and the network was left as it was."""
+
+    kind: Literal["raised", "hung", "nonsense"]
+    detail: str
+
+
 class DropDecision(Record, frozen=True, tag="drop-decision"):
     """The twin asked for a pair to be dropped at its ingress, following an alarm."""
 
@@ -148,6 +157,7 @@ TwinRecord = (
     | DelayPredicted
     | Alarm
     | Decision
+    | PolicyProblem
     | DropDecision
     | DropOutcome
     | DecisionOutcome

@@ -24,6 +24,7 @@ from controller.messages import (
 from topologies.model import Topology
 from twin.calibration import calibrate
 from twin.candidates import CandidatePaths
+from twin.containment import ContainedPolicy
 from twin.delays import DelayTracker
 from twin.detection import RECENT_INTERVALS
 from twin.feedback import DecisionWatch, ForecastWatch
@@ -36,7 +37,7 @@ from twin.mirror import Mirror
 from twin.mitigation import Mitigation
 from twin.model import PerformanceModel
 from twin.output import Output, RequestIds
-from twin.policies import Policy, Proposal
+from twin.policy import Policy, Proposal
 from twin.records import Decision, DelayPredicted, Mirrored
 from twin.view import TwinView
 
@@ -62,7 +63,7 @@ class Twin:
         imputer: Imputer,
         interval_s: float,
     ) -> None:
-        self._policy = policy
+        self._policy = ContainedPolicy(policy)
         self._forecaster = forecaster
         self._imputer = imputer
         self._indexing = Indexing(topology)
@@ -227,6 +228,7 @@ class Twin:
             return
         view = self._view(now_s, filled)
         proposal = self._policy.decide(view)
+        out.records += self._policy.take_problems()
         if proposal is None or not proposal.moves:
             return
         decision = self._decision(proposal, view, now_s)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path as FilePath
 
 import numpy as np
 import pytest
@@ -57,11 +58,26 @@ def test_a_policy_of_one_s_own_resolves_by_module_and_class() -> None:
     assert isinstance(resolve("twin.policies:TwinPolicy"), TwinPolicy)
 
 
+def test_an_installed_package_may_announce_a_policy(
+    tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "theirs-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(
+        "[twinbed.policies]\ntheirs = twin.policies:TwinPolicy\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert isinstance(resolve("theirs"), TwinPolicy)
+    with pytest.raises(UnknownPolicyError, match="twin, theirs"):
+        resolve("theirz")
+
+
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("twim", "unknown policy 'twim': known are shortest-path, twin"),
-        ("", "known are shortest-path, twin"),
+        ("twim", "unknown policy 'twim': known are shortest-path, greedy, twin"),
+        ("", "known are shortest-path, greedy, twin"),
         ("no_such_module:Policy", "No module named 'no_such_module'"),
         ("twin.policies:NoSuch", "NoSuch"),
         ("pathlib:PurePath", "has no name or no decide"),
@@ -154,3 +170,13 @@ def test_a_view_can_be_asked_what_if() -> None:
 def test_gaps_in_the_utilisation_are_not_hot() -> None:
     seen = replace(view(COOL), utilisation=np.full(INDEXING.cores, np.nan))
     assert TwinPolicy().decide(seen) is None
+
+
+def test_the_policy_of_the_documentation_works() -> None:
+    text = (FilePath(__file__).parents[3] / "docs" / "policies.md").read_text()
+    code = text.split("```python")[1].split("```")[0]
+    scope: dict[str, object] = {}
+    exec(compile(code, "docs/policies.md", "exec"), scope)
+    policy = scope["LargestFirst"]()  # type: ignore[operator]
+    assert policy.decide(view(COOL)) is None
+    assert len(policy.decide(view(HOT)).moves) == 1
