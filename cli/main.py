@@ -22,6 +22,7 @@ VERBS = {
     "bench": "measure against targets: links, models, policies",
     "doctor": "say what this machine has, what is used instead, and how to get the rest",
     "topo": "list, check and draw topologies",
+    "twin": "what the twin knows of a run: every link and pair, and how old that is",
     "whatif": "ask the twin what would be: failures, more traffic, new links, and better routes",
     "verify": "walk packets through the tables of a run: no loop, no black hole",
     "report": "write the HTML report of a run again",

@@ -1,0 +1,117 @@
+"""Print the twin's mirror of a run: what is known of every link and pair, and how old that is.
+
+RUN is a run's directory. While it runs, the mirror is that of now; afterwards, that of the last
+counters. What is not known is a dash, never a zero.
+
+example:
+  twinbed twin runs/20260105-101500-network-failure-twin --at 12
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import msgspec
+from rich.markup import escape
+from rich.table import Table
+
+from cli.errors import UserError
+from cli.output import print_json, results
+from playbooks.mirrored import MirrorImage, NotMirroredError, PairImage, mirrored
+from results.run_directory import RunDirectory
+
+_SHOWN = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's directory")
+    parser.add_argument("--at", type=float, metavar="S", help="S seconds into the traffic")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read the telemetry, and print what it says."""
+    try:
+        image = mirrored(RunDirectory(arguments.run), arguments.at)
+    except NotMirroredError as error:
+        raise UserError(str(error)) from error
+    except FileNotFoundError as error:
+        name = Path(error.filename).name
+        raise UserError(f"{arguments.run} has no {name}: give the directory of a run") from error
+    except msgspec.DecodeError as error:
+        raise UserError(f"{arguments.run} cannot be read: {error}") from error
+    if arguments.json:
+        print_json(image)
+        return 0
+    results.print(_heading(image), highlight=False)
+    results.print()
+    results.print(_switches(image))
+    results.print()
+    results.print(_links(image))
+    results.print()
+    results.print(_pairs(image))
+    return 0
+
+
+def _heading(image: MirrorImage) -> str:
+    when = "now" if image.live else f"{image.at_s:.1f} s after the traffic began"
+    if image.at_s is None:
+        when = "before the traffic"
+    silent = sum(not switch.connected for switch in image.switches)
+    said = f"{escape(image.run)}, {when}: {len(image.pairs)} routes, {len(image.links)} links"
+    return said + (f"; [red]{silent} switches are not connected[/]" if silent else "")
+
+
+def _switches(image: MirrorImage) -> Table:
+    table = Table("switch", box=None, pad_edge=False)
+    for heading in ("connected", "ports, age", "flows, age"):
+        table.add_column(heading, justify="right")
+    for switch in image.switches:
+        connected = "yes" if switch.connected else "[red]no[/]"
+        table.add_row(switch.name, connected, _age(switch.ports_age_s), _age(switch.flows_age_s))
+    return table
+
+
+def _links(image: MirrorImage) -> Table:
+    table = Table("link", box=None, pad_edge=False)
+    for heading in ("state", "Mbit/s", "of its rate", "lost", "delay", "age"):
+        table.add_column(heading, justify="right")
+    for link in image.links:
+        table.add_row(
+            f"{link.sender} → {link.receiver}",
+            "up" if link.up else "[red]down[/]",
+            _figure(link.sent_bps, 1e-6),
+            _figure(link.utilisation, 100, " %"),
+            _figure(link.loss_share, 100, " %"),
+            f"{link.configured_delay_ms:g} ms",
+            _age(link.age_s),
+        )
+    return table
+
+
+def _pairs(image: MirrorImage) -> Table:
+    busiest = sorted(image.pairs, key=_rate, reverse=True)
+    table = Table(f"pair ({len(image.pairs)} in all)", "path", box=None, pad_edge=False)
+    for heading in ("Mbit/s", "age"):
+        table.add_column(heading, justify="right")
+    for pair in busiest[:_SHOWN]:
+        path = " ".join(pair.path) if pair.path else "[red]cut off[/]"
+        rate = _figure(pair.sent_bps, 1e-6)
+        table.add_row(f"{pair.src} → {pair.dst}", path, rate, _age(pair.age_s))
+    if len(busiest) > _SHOWN:
+        table.caption = f"and {len(busiest) - _SHOWN} more: --json has them all"
+    return table
+
+
+def _rate(pair: PairImage) -> float:
+    return -1.0 if pair.sent_bps is None else pair.sent_bps
+
+
+def _figure(value: float | None, scale: float, unit: str = "") -> str:
+    return "–" if value is None else f"{value * scale:.3g}{unit}"
+
+
+def _age(age_s: float | None) -> str:
+    return "–" if age_s is None else f"{age_s:.2f} s"

@@ -1,0 +1,174 @@
+"""The mirror of a run at an instant, made from its telemetry: live and afterwards alike."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from controller.messages import FromController
+from playbooks.plan import read_plan
+from results.run_directory import Event, RunDirectory, read_lines
+from twin.indexing import FloatArray, Indexing
+from twin.matrix import PORT_WINDOW_S, current_matrix_bps
+from twin.mirror import Mirror
+
+_LOSS_WINDOW_S = 1.0
+_LAG_S = 0.5
+"""Loss is looked at so far back that both ends of a link have been polled since."""
+
+
+class NotMirroredError(Exception):
+    """There is no mirror for that instant; the message says why."""
+
+
+@dataclass(frozen=True)
+class SwitchImage:
+    """A switch, and the age of what it last said of itself; None: it has said nothing yet."""
+
+    name: str
+    connected: bool
+    ports_age_s: float | None
+    flows_age_s: float | None
+
+
+@dataclass(frozen=True)
+class LinkImage:
+    """One direction of a core link. None is what is not known."""
+
+    sender: str
+    receiver: str
+    up: bool
+    rate_bps: float
+    sent_bps: float | None
+    utilisation: float | None
+    loss_share: float | None
+    """Of the packets sent lately."""
+    configured_delay_ms: float
+    age_s: float | None
+
+
+@dataclass(frozen=True)
+class PairImage:
+    """An OD pair. None is what is not known; without a path it is cut off."""
+
+    src: str
+    dst: str
+    path: tuple[str, ...] | None
+    sent_bps: float | None
+    age_s: float | None
+
+
+@dataclass(frozen=True)
+class MirrorImage:
+    """All of it, at one instant."""
+
+    run: str
+    live: bool
+    at_s: float | None
+    """Seconds after the traffic began; None before it did."""
+    switches: tuple[SwitchImage, ...]
+    links: tuple[LinkImage, ...]
+    pairs: tuple[PairImage, ...]
+
+
+def mirrored(run_dir: RunDirectory, at_s: float | None) -> MirrorImage:
+    """The mirror `at_s` seconds after the traffic began, or else at the end of what is recorded.
+
+    Raises:
+        NotMirroredError: nothing was mirrored until then.
+        OSError, msgspec.DecodeError: it is no run directory.
+    """
+    topology = run_dir.read_topology()
+    events = {event.event: event.t_s for event in read_lines(run_dir.events, Event)}
+    start_s, ended = events.get("traffic-start"), "lab-stopping" in events
+    until_s = math.inf
+    if at_s is not None:
+        if start_s is None:
+            raise NotMirroredError(f"--at {at_s:g}: the traffic of {run_dir.path} has not begun")
+        until_s = start_s + at_s
+    mirror = Mirror(Indexing(topology), keep_s=2 * read_plan(run_dir.path).interval_s + 10)
+    now_s = _replay(run_dir, mirror, until_s)
+    live = not ended and run_dir.socket.exists() and at_s is None
+    if live:
+        now_s = time.monotonic()
+    elif at_s is not None:
+        now_s = until_s
+    return MirrorImage(
+        run=run_dir.path.resolve().name,
+        live=live,
+        at_s=None if start_s is None or now_s < start_s else now_s - start_s,
+        switches=_switches(mirror, now_s),
+        links=_links(mirror, now_s),
+        pairs=_pairs(mirror, now_s),
+    )
+
+
+def _replay(run_dir: RunDirectory, mirror: Mirror, until_s: float) -> float:
+    """Let the mirror hear everything until then; return when the last of it was."""
+    last_s = None
+    telemetry: Iterator[FromController] = read_lines(run_dir.telemetry, cast(Any, FromController))
+    for message in telemetry:
+        if message.t_s > until_s:
+            break
+        mirror.receive(message)
+        last_s = message.t_s
+    if last_s is None or not mirror.ready:
+        raise NotMirroredError(
+            f"the controller of {run_dir.path} had not confirmed its routes then: ask for later"
+        )
+    return last_s
+
+
+def _switches(mirror: Mirror, now_s: float) -> tuple[SwitchImage, ...]:
+    connected = set(mirror.answering)
+    return tuple(
+        SwitchImage(
+            name=switch.name,
+            connected=switch.name in connected,
+            ports_age_s=_known(now_s - mirror.newest_port_s(switch.name)),
+            flows_age_s=_known(now_s - mirror.newest_flow_s(switch.name)),
+        )
+        for switch in mirror.indexing.topology.switches
+    )
+
+
+def _links(mirror: Mirror, now_s: float) -> tuple[LinkImage, ...]:
+    indexing = mirror.indexing
+    sent_bps = mirror.sent_bps(now_s, PORT_WINDOW_S)
+    loss = mirror.link_loss(now_s - _LAG_S - _LOSS_WINDOW_S, now_s - _LAG_S)
+    return tuple(
+        LinkImage(
+            sender=here,
+            receiver=there,
+            up=(here, there) not in mirror.down,
+            rate_bps=float(indexing.rate_bps[number]),
+            sent_bps=_known(sent_bps[number]),
+            utilisation=_known(sent_bps[number] / indexing.rate_bps[number]),
+            loss_share=_known(loss[number]),
+            configured_delay_ms=float(indexing.delay_ms[number]),
+            age_s=_known(now_s - mirror.newest_port_s(here)),
+        )
+        for number, (here, there) in enumerate(indexing.topology.core_directions)
+    )
+
+
+def _pairs(mirror: Mirror, now_s: float) -> tuple[PairImage, ...]:
+    indexing = mirror.indexing
+    rates_bps: FloatArray = current_matrix_bps(mirror, now_s, ())
+    return tuple(
+        PairImage(
+            src=pair[0],
+            dst=pair[1],
+            path=mirror.routing.get(pair),
+            sent_bps=_known(rates_bps[number]),
+            age_s=_known(now_s - mirror.newest_flow_s(indexing.topology.switch_of[pair[0]])),
+        )
+        for number, pair in enumerate(indexing.pairs)
+    )
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,56 @@
+"""What `twinbed twin` prints: the mirror at an instant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from recorded_telemetry import network, recorded, telemetry
+
+from cli.main import main
+from playbooks.mirrored import NotMirroredError, mirrored
+from topologies.paths import shortest_paths
+
+
+def test_the_mirror_holds_routes_rates_and_states_of_the_instant(tmp_path: Path) -> None:
+    image = mirrored(recorded(tmp_path, telemetry(110.0)), 3.9)
+    assert image.at_s == pytest.approx(3.9)
+    assert not image.live
+    links = {(link.sender, link.receiver): link for link in image.links}
+    assert links["s1", "s2"].sent_bps == pytest.approx(4e6, rel=0.1)
+    assert links["s1", "s2"].utilisation == pytest.approx(0.4, rel=0.1)
+    assert links["s1", "s2"].loss_share == pytest.approx(0.0, abs=0.01)
+    assert [pair for pair, link in links.items() if not link.up] == [("s2", "s3"), ("s3", "s2")]
+    pairs = {(pair.src, pair.dst): pair for pair in image.pairs}
+    assert pairs["h1", "h2"].path == shortest_paths(network())["h1", "h2"]
+    assert pairs["h1", "h2"].sent_bps == pytest.approx(4e6, rel=0.1)
+
+
+def test_what_is_not_known_is_none_with_its_age(tmp_path: Path) -> None:
+    run_dir = recorded(tmp_path, telemetry(106.0, silent_from_s=103.0))
+    image = mirrored(run_dir, None)
+    assert {pair.sent_bps for pair in image.pairs} == {None}
+    assert image.pairs[0].age_s == pytest.approx(3.0, abs=0.01)
+    by_name = {switch.name: switch for switch in image.switches}
+    assert by_name["s1"].ports_age_s == pytest.approx(0.0, abs=0.01)
+    assert by_name["s1"].flows_age_s == pytest.approx(3.0, abs=0.01)
+    assert by_name["s3"].ports_age_s is None, "it never said anything"
+    links = {(link.sender, link.receiver): link for link in image.links}
+    assert links["s3", "s1"].sent_bps == 0.0, "s1 counts what arrives"
+
+
+def test_an_instant_without_a_mirror_is_refused(tmp_path: Path) -> None:
+    run_dir = recorded(tmp_path, telemetry(110.0))
+    with pytest.raises(NotMirroredError, match="ask for later"):
+        mirrored(run_dir, -50.0)
+    with pytest.raises(NotMirroredError, match="has not begun"):
+        mirrored(recorded(tmp_path, telemetry(99.5), events=()), 1.0)
+
+
+def test_it_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorded(tmp_path, telemetry(110.0))
+    assert main(["twin", str(tmp_path), "--at", "3.9"]) == 0
+    said = capsys.readouterr().out
+    assert "s1 → s2" in said
+    assert "down" in said
+    assert main(["twin", str(tmp_path / "nothing")]) == 2
