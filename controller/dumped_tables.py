@@ -1,4 +1,4 @@
-"""What `ovs-ofctl dump-flows --no-stats` and `dump-groups` print, as entries and groups.
+"""What `ovs-ofctl dump-flows` and `dump-groups` print, as entries and groups.
 
 See ovs-fields(7) for the names of the fields and ovs-actions(7) for the actions. Only what this
 controller installs is understood.
@@ -21,6 +21,7 @@ from controller.groups import Bucket, Group
 
 _ETH_TYPES = {"ip": ETH_TYPE_IPV4, "arp": ETH_TYPE_ARP}
 _ADDRESSES = {"nw_src": "ipv4_src", "nw_dst": "ipv4_dst", "dl_dst": "eth_dst"}
+_COUNTERS = ("duration", "n_packets", "n_bytes")
 _WORD = re.compile(r"(\w+)(?:=([^,\s]+))?")
 _BUCKET = re.compile(r"bucket=watch_port:(\d+),actions=(.*?)(?=,bucket=|$)")
 
@@ -65,6 +66,8 @@ def _pushed(actions: str) -> int | None:
 def _entry(switch: str, line: str) -> FlowEntry:
     before, _, actions = line.partition("actions=")
     words = dict(_WORD.findall(before))
+    for name in _COUNTERS:
+        words.pop(name, None)
     number = {name: int(words.pop(name, "0"), 0) for name in ("cookie", "table", "priority")}
     try:
         return FlowEntry(

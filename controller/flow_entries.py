@@ -80,6 +80,12 @@ INGRESS = CookieFilter(_OURS | Kind.INGRESS << _KIND_SHIFT, _OURS_MASK | _KIND_M
 """The entries that count the packets of an OD pair."""
 
 
+def kind_of(cookie: int) -> Kind | None:
+    """What an entry with this cookie is for; None when it is not one of ours."""
+    number = (cookie & _KIND_MASK) >> _KIND_SHIFT
+    return Kind(number) if cookie & _OURS_MASK == _OURS and number in set(Kind) else None
+
+
 @dataclass(frozen=True)
 class FlowEntry:
     """One entry of one switch. Without an output, a group or another table it drops.

@@ -40,6 +40,13 @@ def test_flows_are_read_as_entries() -> None:
     assert (drop.table, drop.output, drop.group, drop.goto) == (LABELS, None, None, None)
 
 
+def test_counters_are_passed_over() -> None:
+    counted = "duration=31.2s, table=0, n_packets=12, n_bytes=1176, priority"
+    assert next(entries_of("s1", FLOWS.replace("priority", counted, 1))) == next(
+        entries_of("s1", FLOWS)
+    )
+
+
 def test_groups_are_read_with_their_buckets() -> None:
     assert list(groups_of("s1", GROUPS)) == [
         Group("s1", 1, (Bucket(4), Bucket(3, push=9))),
