@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cli.errors import UserError
 from cli.progress import RunProgress
+from controller.errors import StartError
 from generators.history import HistoryError
 from playbooks.expectations import unmet
 from playbooks.plan import ProtectionMode
@@ -30,7 +31,7 @@ from testbed.sandbox import SandboxUnavailableError
 from twin.policies import UnknownPolicyError
 
 DEFAULT_OUT = Path("runs")
-_WRONG_INPUT = (UnknownPolicyError, HistoryError, RunDirectoryError)
+_WRONG_INPUT = (UnknownPolicyError, HistoryError, RunDirectoryError, StartError)
 _UNABLE = (MissingProgramError, SandboxUnavailableError, LinkError)
 
 

@@ -2,6 +2,7 @@
 
 It reads DIR/topology.json, appends every message to DIR/telemetry.jsonl, serves
 DIR/northbound.sock, and listens for the switches. SIGTERM and SIGINT end it.
+The environment variable TWINBED_RUNTIME says on which library it runs: ryu (default) or os-ken.
 Exit codes: 0 ended by a signal, 1 cannot go on, 2 cannot start.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from controller.errors import StartError
+from controller.runtime_choice import chosen_runtime
 from controller.topology_file import read_topology
 
 
@@ -23,12 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     options = _parser().parse_args(arguments)
     try:
+        chosen = chosen_runtime()
         # Listening comes first: the switches connect while the libraries are being loaded.
         with _listen(options.listen) as listener:
             topology = read_topology(options.run_dir / "topology.json")
             from controller import runtime
 
-            runtime.select(options.runtime)
+            runtime.select(chosen)
             from controller import process
 
             return process.run(
@@ -47,7 +50,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--listen", default="127.0.0.1:6653", help="HOST:PORT for the switches")
     parser.add_argument("--weight", choices=("delay", "hops"), default="delay")
     parser.add_argument("--protected", action="store_true", help="fast failover in the switches")
-    parser.add_argument("--runtime", choices=("ryu", "os-ken"), default="ryu")
     return parser
 
 

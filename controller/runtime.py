@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import socket
 import warnings
-from typing import Any, Literal
+from typing import Any
 
-from controller.errors import StartError
+from controller.runtime_choice import PACKAGES, Runtime
 
 os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")  # no names are resolved; saves 0.2 s
 with warnings.catch_warnings():
@@ -21,22 +20,13 @@ with warnings.catch_warnings():
     import eventlet.wsgi
     from eventlet.greenio import GreenSocket
 
-Runtime = Literal["ryu", "os-ken"]
-
-_PACKAGES = {"ryu": "ryu", "os-ken": "os_ken"}
 _APP_CLASSES = {"ryu": "RyuApp", "os-ken": "OSKenApp"}
 _selected: Runtime = "ryu"
 
 
 def select(runtime: Runtime) -> None:
-    """Use this library from now on.
-
-    Raises:
-        StartError: it is not installed.
-    """
+    """Use this library, which is installed, from now on."""
     global _selected
-    if importlib.util.find_spec(_PACKAGES[runtime]) is None:
-        raise StartError(f"{runtime} is not installed: pip install {runtime}")
     _selected = runtime
     # os-ken's own hub never returns from Event.wait(timeout) and loses exceptions.
     os.environ["OSKEN_HUB_TYPE"] = "eventlet"
@@ -46,7 +36,7 @@ def select(runtime: Runtime) -> None:
 
 def module(name: str) -> Any:
     """A submodule of the library, named as in Ryu."""
-    return importlib.import_module(f"{_PACKAGES[_selected]}.{name}")
+    return importlib.import_module(f"{PACKAGES[_selected]}.{name}")
 
 
 def app_class() -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from controller.runtime_choice import chosen_runtime
 from generators.builtin_history import builtin_history
 from generators.history import History, load_history
 from generators.sampling import FloodRequest, sample_schedule
@@ -79,12 +80,14 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     Raises:
         DocumentError: the playbook or its network has problems.
         UnknownPolicyError, HistoryError: the policy or the history cannot be used.
+        StartError: the controller cannot run on the library that the environment asks for.
         MissingProgramError, SandboxUnavailableError, LinkError: this machine cannot do it.
         RunDirectoryError: the run directory cannot be made.
     """
     playbook = _as_asked(schema.load_playbook(request.playbook), request)
     topology = playbook.network()
     policy = resolve(request.policy).name
+    chosen_runtime()  # refuses what the controller cannot run on
     check_programs()
     sandbox = probe_sandbox()
     backend = choose_backend(probe())
@@ -253,7 +256,7 @@ def _write(
 
 
 def _versions() -> Mapping[str, str]:
-    packages = ("twinbed", "ryu", "eventlet", "torch", "numpy", "scipy", "topohub")
+    packages = ("twinbed", chosen_runtime(), "eventlet", "torch", "numpy", "scipy", "topohub")
     programs = {
         "openvswitch": ["ovs-vswitchd", "--version"],
         "iperf": ["iperf", "--version"],

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.runtime_choice import PACKAGES, VARIABLE
 from testbed import openvswitch, sandbox
 from testbed.capabilities import probe
 from testbed.links.probing import choose_backend, open_backend
@@ -60,6 +61,12 @@ def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Network 
     openvswitch.start(tmp_path)
     links = open_backend(os.environ["TWINBED_TEST_BACKEND"], tmp_path)
     yield Network(topology, links)
+
+
+@pytest.fixture(params=PACKAGES)
+def runtime(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the test once with the controller on each OpenFlow library."""
+    monkeypatch.setenv(VARIABLE, request.param)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -23,7 +23,11 @@ from testbed.faults import LinkDown
 from testbed.network import Network
 from topologies.paths import k_shortest_paths
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.topology("topohub:sndlib/abilene")]
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.topology("topohub:sndlib/abilene"),
+    pytest.mark.usefixtures("runtime"),
+]
 
 
 def moves(lab: ControllerLab, source: str, target: str, rank: int) -> tuple[Route, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,11 @@ from controller_lab import control, reaches
 from controller.messages import Allow, Drop, DropDone, OdStats, PortStats
 from testbed.network import Network
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.topology("topohub:sndlib/abilene")]
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.topology("topohub:sndlib/abilene"),
+    pytest.mark.usefixtures("runtime"),
+]
 
 
 def arrived(lines: OdStats, source: str, target: str) -> int:
@@ -52,14 +55,10 @@ def test_a_host_that_asks_for_an_address_is_answered(network: Network, tmp_path:
         assert "PERMANENT" not in known
 
 
-NO_OS_KEN = pytest.mark.skipif(find_spec("os_ken") is None, reason="os-ken is not installed")
-
-
-@pytest.mark.parametrize("runtime", ["ryu", pytest.param("os-ken", marks=NO_OS_KEN)])
 def test_a_pair_is_dropped_at_its_ingress_and_allowed_again(
-    network: Network, tmp_path: Path, runtime: str
+    network: Network, tmp_path: Path
 ) -> None:
-    with control(network, tmp_path, "--runtime", runtime) as lab:
+    with control(network, tmp_path) as lab:
         assert reaches(network, "h1", "h5")
         done = lab.ask(Drop("1", "h1", "h5"), DropDone)
         assert done.reason == ""

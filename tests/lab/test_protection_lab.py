@@ -16,7 +16,11 @@ from testbed import switch_tables
 from testbed.faults import EndDown, LinkDown, Silent, SwitchCrash
 from testbed.network import Network
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.topology("topohub:sndlib/abilene")]
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.topology("topohub:sndlib/abilene"),
+    pytest.mark.usefixtures("runtime"),
+]
 
 
 def test_what_the_switches_hold_survives_every_single_failure(

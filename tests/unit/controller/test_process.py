@@ -15,6 +15,7 @@ from fake_network import ring
 
 from controller.messages import FromController, Hello, Routes
 from controller.northbound_client import connect
+from controller.runtime_choice import PACKAGES, VARIABLE, Runtime
 
 PATIENCE_S = 30.0
 
@@ -47,7 +48,11 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_its_clients_until_a_signal_ends_it(run_dir: Path, number: int) -> None:
+@pytest.mark.parametrize("runtime", PACKAGES)
+def test_it_serves_its_clients_until_a_signal_ends_it(
+    run_dir: Path, number: int, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, runtime)
     process = start(run_dir, free_port())
     with connect(run_dir / "northbound.sock", PATIENCE_S) as client:
         messages = [client.receive(PATIENCE_S) for _ in range(5)]
@@ -66,6 +71,13 @@ def test_a_taken_port_is_refused(run_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"cannot listen on 127.0.0.1:{port}" in refused(run_dir, port)
+
+
+def test_a_runtime_that_does_not_exist_is_refused(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "nox")
+    assert f"{VARIABLE}=nox: choose one of ryu, os-ken" in refused(run_dir, free_port())
 
 
 def test_a_bad_topology_is_refused(run_dir: Path) -> None:
