@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from typing import Literal, cast
+from typing import Literal
 
 from controller.errors import StartError
 
@@ -27,7 +27,6 @@ def chosen_runtime() -> Runtime:
     chosen = os.environ.get(VARIABLE) or "ryu"
     if chosen not in PACKAGES:
         raise StartError(f"{VARIABLE}={chosen}: choose one of {', '.join(PACKAGES)}")
-    runtime = cast(Runtime, chosen)
-    if importlib.util.find_spec(PACKAGES[runtime]) is None:
-        raise StartError(f"{runtime} is not installed: pip install {runtime}")
-    return runtime
+    if importlib.util.find_spec(PACKAGES[chosen]) is None:
+        raise StartError(f"{chosen} is not installed: pip install {chosen}")
+    return chosen
