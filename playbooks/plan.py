@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from controller.messages import Route
 from results.fault_events import FaultKind
 from testbed.faults import Fault
 from testbed.probes import ProbePlan
@@ -70,6 +71,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     imputer: str
     """Reference of the plug-in that fills telemetry gaps."""
     protection: ProtectionMode = "none"
+    routes: tuple[Route, ...] = ()
+    """Placed before the workload; the other pairs go by shortest paths."""
 
 
 def write_plan(plan: Plan, run_dir: Path) -> None:

@@ -92,7 +92,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     sandbox = probe_sandbox()
     backend = choose_backend(probe())
     history = chosen_history(request.history, topology)
-    run_dir = _make_run_dir(request.out, f"{playbook.name}-{policy}-seed{request.seed}")
+    run_dir = make_run_dir(request.out, f"{playbook.name}-{policy}-seed{request.seed}")
     models = prepare_models(topology, history, run_dir.path, progress)
     progress("sampling the schedule", None)
     schedule = sample_workload(playbook, topology, models, request.seed)
@@ -134,7 +134,12 @@ def chosen_history(file: Path | None, topology: Topology) -> History:
     return builtin_history(topology, seed=0)
 
 
-def _make_run_dir(out: Path, name: str) -> RunDirectory:
+def make_run_dir(out: Path, name: str) -> RunDirectory:
+    """A new directory below `out`, named after `name` and the time.
+
+    Raises:
+        RunDirectoryError: it cannot be made.
+    """
     stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
     path = out.resolve() / f"{name}-{stamp}"
     attempt = 1
@@ -245,7 +250,7 @@ def _write(
         realtime_minus_monotonic_s=time.time() - time.monotonic(),
         interval_s=plan.interval_s,
         backend=plan.backend,
-        versions=_versions(),
+        versions=versions(),
         bounds=playbook.fidelity.bounds(),
     )
     run_dir.manifest.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
@@ -255,7 +260,8 @@ def _write(
     write_plan(plan, run_dir.path)
 
 
-def _versions() -> Mapping[str, str]:
+def versions() -> Mapping[str, str]:
+    """Of everything that a run's figures may depend on."""
     packages = ("twinbed", chosen_runtime(), "eventlet", "torch", "numpy", "scipy", "topohub")
     programs = {
         "openvswitch": ["ovs-vswitchd", "--version"],

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
-from controller.messages import Ready
+from controller.messages import Ready, Reroute, RerouteDone
 from controller.northbound_client import connect
 from generators.replay import Replay, ReplayError
 from generators.replay_plan import LEAD_S
@@ -44,6 +44,8 @@ from topologies.paths import shortest_paths
 _READY_TIMEOUT_S = 20.0
 _TWIN_TIMEOUT_S = 60.0
 """Importing PyTorch takes a slow machine so long."""
+_PLACED = "plan"
+"""Names the request that places the plan's routes."""
 _TAIL_S = 5.0
 """The most that the last clients and servers may take to end after the workload."""
 _SAMPLE_S = 1.0
@@ -102,6 +104,7 @@ class Supervisor:
             network = self._start()
             self.record("lab-ready", {"switches": len(self._topology.switches)})
             self._check_idle(network)
+            self._place_routes()
             self._measure(network)
             self.record("lab-stopping")
         self.record("lab-stopped")
@@ -142,7 +145,7 @@ class Supervisor:
             *("--run-dir", here),
             *("--policy", plan.policy),
             *("--interval-s", str(plan.interval_s)),
-            *("--weights", plan.forecaster),
+            *(("--weights", plan.forecaster) if plan.forecaster else ()),
             *("--imputer", plan.imputer),
         )
         links: LinkBackend = open_backend(plan.backend, self._run_dir.logs)
@@ -203,6 +206,26 @@ class Supervisor:
         self._pause(time.monotonic() + 0.001)  # a process that has died is the better reason
         if not all(one.arrived for one in checked):
             raise LabError("the network is not whole: the workload was not started")
+
+    def _place_routes(self) -> None:
+        """Move the pairs whose paths the plan states.
+
+        Raises:
+            LabError: the controller refused a move, or did not answer.
+        """
+        if not self._plan.routes:
+            return
+        deadline_s = time.monotonic() + _READY_TIMEOUT_S
+        with connect(self._run_dir.socket) as client, self._watching(client.fileno(), "northbound"):
+            client.send(Reroute(_PLACED, self._plan.routes))
+            while time.monotonic() < deadline_s:
+                self._pause(deadline_s)
+                while (message := client.receive(0.0)) is not None:
+                    if isinstance(message, RerouteDone) and message.request_id == _PLACED:
+                        if message.refused:
+                            raise LabError(f"a route was refused: {message.refused[0].reason}")
+                        return
+        raise LabError(self._overdue("the controller", "placed the routes", _READY_TIMEOUT_S))
 
     # --- measure ----------------------------------------------------------------------------
 

@@ -1,0 +1,125 @@
+"""A situation of the twin carried out on packets: a lab of its own, prepared without a playbook.
+
+The network as it would be, its routes placed, the matrix held constant, what has failed failing as
+the traffic begins. The twin of that lab only watches.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from controller.messages import Route
+from generators.schedule import Schedule
+from playbooks.plan import Breakdown, Plan, write_plan
+from playbooks.preparation import check_programs, make_run_dir, versions
+from results.bounds import Bounds
+from results.run_directory import Manifest, RunDirectory
+from testbed.capabilities import probe
+from testbed.faults import LinkDown
+from testbed.labs import running_labs
+from testbed.links.probing import choose_backend
+from testbed.sandbox import Sandbox, probe_sandbox
+from topologies.paths import shortest_paths
+from twin.indexing import Indexing
+from twin.policies import ShortestPathPolicy
+from twin.situation import Situation
+
+_INTERVAL_S = 4.0
+_STEPS = 5
+_FROM_STEP = 2
+"""Until then queues fill, and routes are restored round what fails."""
+_PROCESSORS_PER_LAB = 2
+_LOOK_S = 1.0
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A lab that only waits to be run."""
+
+    run_dir: RunDirectory
+    sandbox: Sandbox
+
+
+def prepare_shadow(situation: Situation, name: str, out: Path) -> Shadow:
+    """Write a run directory for `situation` below `out`.
+
+    Raises:
+        MissingProgramError, SandboxUnavailableError, LinkError: this machine cannot do it.
+        RunDirectoryError: the run directory cannot be made.
+    """
+    check_programs()
+    sandbox, backend = probe_sandbox(), choose_backend(probe())
+    run_dir = make_run_dir(out, f"shadow-{name}")
+    schedule = _schedule(situation)
+    plan = Plan(
+        policy=ShortestPathPolicy.name,
+        weight=situation.weight,
+        backend=backend,
+        interval_s=_INTERVAL_S,
+        duration_s=schedule.duration_s,
+        measure_from_s=_FROM_STEP * _INTERVAL_S,
+        actions=_failures(situation),
+        probes=(),
+        forecaster="",
+        imputer="",
+        routes=_placed(situation),
+    )
+    manifest = Manifest(
+        run=run_dir.path.name,
+        playbook=f"shadow of {name}",
+        policy=ShortestPathPolicy.name,
+        seed=0,
+        started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        realtime_minus_monotonic_s=time.time() - time.monotonic(),
+        interval_s=_INTERVAL_S,
+        backend=backend,
+        versions=versions(),
+        bounds=Bounds(),
+    )
+    run_dir.manifest.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+    run_dir.write_topology(situation.topology)
+    schedule.save(run_dir.schedule)
+    write_plan(plan, run_dir.path)
+    return Shadow(run_dir, sandbox)
+
+
+def await_room(say: Callable[[str], None]) -> None:
+    """Wait until the machine can carry one lab more; say so if it cannot yet."""
+    said = False
+    while labs := running_labs():
+        if (len(labs) + 1) * _PROCESSORS_PER_LAB <= len(os.sched_getaffinity(0)):
+            return
+        if not said:
+            names = ", ".join(lab.run_id for lab in labs)
+            say(f"this machine cannot carry two labs at once: waiting for the end of {names}")
+            said = True
+        time.sleep(_LOOK_S)
+
+
+def _schedule(situation: Situation) -> Schedule:
+    indexing = Indexing(situation.topology)
+    hosts = tuple(host.name for host in situation.topology.hosts)
+    matrix_bps = np.zeros((len(hosts), len(hosts)))
+    matrix_bps[indexing.source, indexing.target] = situation.od_bps
+    return Schedule(hosts, _INTERVAL_S, np.repeat(matrix_bps[None], _STEPS, axis=0))
+
+
+def _failures(situation: Situation) -> tuple[Breakdown, ...]:
+    links = sorted({tuple(sorted(hop)) for hop in situation.down})
+    return tuple(Breakdown(0.0, "link-down", LinkDown((a, b))) for a, b in links)
+
+
+def _placed(situation: Situation) -> tuple[Route, ...]:
+    """The routes that are not shortest paths of the network as it starts, before it fails."""
+    usual = shortest_paths(situation.topology, situation.weight)
+    return tuple(
+        Route(*pair, path) for pair, path in situation.routing.items() if path != usual.get(pair)
+    )
