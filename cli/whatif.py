@@ -32,7 +32,7 @@ from cli.errors import UserError
 from cli.execution import DEFAULT_OUT, as_user_errors, playbook_file
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
-from cli.whatif_on_packets import confirm, confirmation_table
+from cli.whatif_on_packets import Confirmation, confirm, confirmation_table
 from cli.whatif_words import add_scenario_arguments, scenario_of
 from playbooks.situations import NoSituationError, Pictured, of_playbook, of_run
 from results.run_directory import RunDirectory
@@ -83,12 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, and say what the model answers."""
+    if arguments.sweep and arguments.on_packets:
+        raise UserError("--on-packets: only one situation at a time, not a --sweep")
+    confirmed: Confirmation | None = None
     with as_user_errors(), RunProgress(messages).shown() as progress:
         progress.label(f"whatif {arguments.what}")
         pictured = _pictured(arguments, progress)
         scenario = scenario_of(arguments, pictured.situation.topology)
-        if arguments.sweep and arguments.on_packets:
-            raise UserError("--on-packets: only one situation at a time, not a --sweep")
         if arguments.sweep:
             progress.step("trying every failure")
             document, tables = _sweep(pictured, scenario, _AT_ONCE[arguments.sweep])
@@ -111,7 +112,6 @@ def run(arguments: argparse.Namespace) -> int:
         for table in tables:
             results.print()
             results.print(table)
-    confirmed = document.get("on_packets")
     return 3 if confirmed is not None and confirmed.verdict == "invalid" else 0
 
 
