@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from topologies.model import DirectedLink, OdPair, Path, Routing
 from topologies.paths import k_shortest_paths, path_directions
 from twin.indexing import FloatArray, Indexing, IntArray
 
 DEFAULT_PATHS = 12
+
+CrossingArray = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class CandidateSet:
     pair: IntArray
     """(candidates,) the pair each belongs to."""
     path: tuple[Path, ...]
-    crosses: FloatArray
+    crosses: CrossingArray
     """(candidates, core links) 1 where the path crosses the link."""
     propagation_ms: FloatArray
     """(candidates,) between the access links."""
@@ -36,9 +39,9 @@ class CandidatePaths:
         self._indexing = indexing
         self._k = k
         self._paths: dict[tuple[str, str, frozenset[DirectedLink]], tuple[Path, ...]] = {}
-        self._rows: dict[Path, FloatArray] = {}
-        for pair in indexing.pairs:
-            self._of(pair, frozenset())
+        self._rows: dict[Path, CrossingArray] = {}
+        self._usual = self._gather([self._of(pair, frozenset()) for pair in indexing.pairs])
+        self._first = np.searchsorted(self._usual.pair, np.arange(len(indexing.pairs)))
 
     def available(
         self,
@@ -51,30 +54,60 @@ class CandidatePaths:
         A pair in `pinned` keeps its route. A pair whose route is down starts from its shortest
         surviving path.
         """
-        owners: list[int] = []
-        paths: list[Path] = []
-        current = np.full(len(self._indexing.pairs), -1)
+        if not down and not pinned and (current := self._usual_choice(routing)) is not None:
+            return replace(self._usual, current=current)
+        options = [
+            self._options(pair, routing.get(pair), down, pinned) for pair in self._indexing.pairs
+        ]
+        found = self._gather(options)
+        first = np.searchsorted(found.pair, np.arange(len(options)))
+        current = np.array(
+            [
+                start + (paths.index(now) if now in paths else 0) if paths else -1
+                for start, paths, now in zip(
+                    first, options, map(routing.get, self._indexing.pairs), strict=True
+                )
+            ]
+        )
+        return replace(found, current=current)
+
+    def _usual_choice(self, routing: Routing) -> IntArray | None:
+        """The usual candidates that are in use; None if a route is not among them."""
+        current = np.empty(len(self._indexing.pairs), dtype=np.int64)
         for index, pair in enumerate(self._indexing.pairs):
-            now = routing.get(pair)
-            options: tuple[Path, ...]
-            if now is not None and pair in pinned:
-                options = (now,)
-            else:
-                options = self._surviving(pair, down)
-                if now is not None and now not in options and not _uses(now, down):
-                    options = (now, *options)
-            if options:
-                current[index] = len(paths) + (options.index(now) if now in options else 0)
-                owners += [index] * len(options)
-                paths += options
+            now, options = routing.get(pair), self._of(pair, frozenset())
+            if now not in options:
+                return None
+            current[index] = self._first[index] + options.index(now)
+        return current
+
+    def _options(
+        self,
+        pair: OdPair,
+        now: Path | None,
+        down: frozenset[DirectedLink],
+        pinned: Collection[OdPair],
+    ) -> tuple[Path, ...]:
+        if now is not None and pair in pinned:
+            return (now,)
+        options = self._surviving(pair, down)
+        if now is not None and now not in options and not _uses(now, down):
+            return (now, *options)
+        return options
+
+    def _gather(self, options: list[tuple[Path, ...]]) -> CandidateSet:
+        """The options of each pair as arrays; none is in use."""
+        counts = [len(paths) for paths in options]
+        paths = tuple(path for each in options for path in each)
+        crosses = np.empty((len(paths), self._indexing.cores), dtype=np.uint8)
+        for index, path in enumerate(paths):
+            crosses[index] = self._row(path)
         return CandidateSet(
-            pair=np.array(owners, dtype=np.int64),
-            path=tuple(paths),
-            crosses=np.array([self._row(path) for path in paths]).reshape(
-                len(paths), self._indexing.cores
-            ),
-            propagation_ms=np.array([self._propagation_ms(path) for path in paths]),
-            current=current,
+            pair=np.repeat(np.arange(len(options)), counts),
+            path=paths,
+            crosses=crosses,
+            propagation_ms=crosses @ self._indexing.delay_ms[: self._indexing.cores],
+            current=np.full(len(options), -1),
         )
 
     def _surviving(self, pair: OdPair, down: frozenset[DirectedLink]) -> tuple[Path, ...]:
@@ -94,15 +127,12 @@ class CandidatePaths:
             self._paths[key] = tuple(found)
         return self._paths[key]
 
-    def _row(self, path: Path) -> FloatArray:
+    def _row(self, path: Path) -> CrossingArray:
         if path not in self._rows:
-            row = np.zeros(self._indexing.cores)
-            row[[self._indexing.link[hop] for hop in path_directions(path)]] = 1.0
+            row = np.zeros(self._indexing.cores, dtype=np.uint8)
+            row[[self._indexing.link[hop] for hop in path_directions(path)]] = 1
             self._rows[path] = row
         return self._rows[path]
-
-    def _propagation_ms(self, path: Path) -> float:
-        return float(self._row(path) @ self._indexing.delay_ms[: self._indexing.cores])
 
 
 def routing_after(routing: Routing, moves: Mapping[OdPair, Path]) -> dict[OdPair, Path]:

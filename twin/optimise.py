@@ -84,13 +84,11 @@ def optimise(
 class _State:
     """A choice of paths, and the utilisation it leads to."""
 
-    owner: IntArray
-    """(candidates,) pair of each candidate."""
-    takes: FloatArray
-    """(candidates, links) share of each link that a candidate takes if chosen.
-
-    "Links" are the core links once for every matrix.
-    """
+    candidates: CandidateSet
+    demand: FloatArray
+    """(pairs, matrices) what each pair sends."""
+    rate_bps: FloatArray
+    """(links,); "links" are the core links once for every matrix."""
     path_cost: FloatArray
     """(candidates,) bits times milliseconds of propagation per second."""
     choice: IntArray
@@ -103,17 +101,19 @@ class _State:
     @classmethod
     def initial(cls, indexing: Indexing, candidates: CandidateSet, od_bps: FloatArray) -> _State:
         """The paths now in use."""
-        matrices = np.atleast_2d(od_bps)[:, candidates.pair]
-        rate_bps = np.tile(indexing.rate_bps[: indexing.cores], len(matrices))
-        takes = np.hstack([candidates.crosses * demand[:, None] for demand in matrices]) / rate_bps
+        demand = np.ascontiguousarray(np.atleast_2d(od_bps).T)
+        rate_bps = np.tile(indexing.rate_bps[: indexing.cores], demand.shape[1])
         choice = candidates.current
+        routed = np.flatnonzero(choice >= 0)
+        carried = demand[routed].T @ candidates.crosses[choice[routed]].astype(np.float64)
         return cls(
-            owner=candidates.pair,
-            takes=takes,
-            path_cost=matrices.sum(axis=0) * candidates.propagation_ms,
+            candidates=candidates,
+            demand=demand,
+            rate_bps=rate_bps,
+            path_cost=demand.sum(axis=1)[candidates.pair] * candidates.propagation_ms,
             choice=choice,
-            load=takes[choice[choice >= 0]].sum(axis=0),
-            ceiling=np.full(takes.shape[1], np.inf),
+            load=carried.ravel() / rate_bps,
+            ceiling=np.full(len(rate_bps), np.inf),
         )
 
     @property
@@ -137,31 +137,41 @@ class _State:
         ceiling = np.where(hottest, self.load * _SLACK, self.ceiling)
         return replace(self, ceiling=ceiling)
 
+    def takes(self, options: IntArray) -> FloatArray:
+        """(options, links) share of each link that a candidate takes if chosen."""
+        crosses = self.candidates.crosses[options]
+        demand = self.demand[self.candidates.pair[options]]
+        shares = demand[:, :, None] * crosses[:, None, :]
+        return np.asarray(shares.reshape(len(options), len(self.rate_bps)) / self.rate_bps)
+
     def pairs_on(self, link: int) -> IntArray:
         """Pairs that send over `link`."""
-        routed = np.flatnonzero(self.choice >= 0)
-        return np.asarray(routed[self.takes[self.choice[routed], link] > 0])
+        matrix, core = divmod(link, self.candidates.crosses.shape[1])
+        routed = np.flatnonzero((self.choice >= 0) & (self.demand[:, matrix] > 0))
+        return np.asarray(routed[self.candidates.crosses[self.choice[routed], core] > 0])
 
     def options_of(self, pair: int) -> IntArray:
         """Candidates of `pair`."""
-        return np.arange(*np.searchsorted(self.owner, [pair, pair + 1]))
+        return np.arange(*np.searchsorted(self.candidates.pair, [pair, pair + 1]))
 
     def ways_out(self) -> IntArray:
         """Candidates off the hottest link not settled, for the pairs that now cross it."""
         hot = int(np.argmax(np.where(np.isinf(self.ceiling), self.load, -1.0)))
         on_hot = np.zeros(len(self.choice), dtype=bool)
         on_hot[self.pairs_on(hot)] = True
-        return np.asarray(np.flatnonzero(on_hot[self.owner] & (self.takes[:, hot] == 0)))
+        options = np.flatnonzero(on_hot[self.candidates.pair])
+        core = hot % self.candidates.crosses.shape[1]
+        return np.asarray(options[self.candidates.crosses[options, core] == 0])
 
     def load_with(self, options: IntArray) -> FloatArray:
         """(options, links) utilisation if one option each were chosen."""
-        now = self.choice[self.owner[options]]
-        return np.asarray(self.load + (self.takes[options] - self.takes[now]))
+        now = self.choice[self.candidates.pair[options]]
+        return np.asarray(self.load + (self.takes(options) - self.takes(now)))
 
     def choosing(self, option: int) -> _State:
         """Return the state with one path changed."""
         choice = self.choice.copy()
-        choice[self.owner[option]] = option
+        choice[self.candidates.pair[option]] = option
         return replace(self, choice=choice, load=self.load_with(np.array([option]))[0])
 
 
@@ -221,7 +231,7 @@ def _shorten(state: _State, comfortable: float, start: IntArray) -> _State:
     """Give moved pairs a better path, preferably their old one, if no link gets hotter by it."""
     limit = np.maximum(np.minimum(state.ceiling, state.maximum * _SLACK), comfortable)
     moved = np.flatnonzero(state.choice != start)
-    lightest_first = np.argsort(state.takes[state.choice[moved]].max(axis=1, initial=0.0))
+    lightest_first = np.argsort(state.takes(state.choice[moved]).max(axis=1, initial=0.0))
     for pair in moved[lightest_first]:
         options = state.options_of(int(pair))
         loads = state.load_with(options)
