@@ -32,7 +32,10 @@ from results.run_directory import Event, RunDirectory
 
 _LOOK_S = 0.25
 _END = "lab-stopped"
-_WARNING = {"port-down", "switch-lost", "problem"}
+_WARNING = {
+    *("problem", "port-down", "switch-lost", "gap"),
+    *("link-suspected-silent", "links-miscabled"),
+}
 
 
 class _Story:
@@ -103,7 +106,7 @@ def _json_line(clock: RunClock, one: Happening) -> None:
 
 def _line(clock: RunClock, one: Happening) -> None:
     cells = _cells(clock, one)
-    columns = f"{cells[0]}  {cells[1]:>9}  {_styled(one, 20)}  {cells[3]:<12}  {cells[4]}"
+    columns = f"{cells[0]}  {cells[1]:>9}  {_styled(one, 21)}  {cells[3]:<12}  {cells[4]}"
     results.print(columns.rstrip(), highlight=False, soft_wrap=True)
 
 

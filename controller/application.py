@@ -35,15 +35,15 @@ class Application(runtime.app_class()):  # type: ignore[misc]
     def __init__(self, *args: object, service: Service, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._service = service
-        self._ports: dict[Any, dict[int, bool]] = {}
-        """By connection: the state of each port number."""
+        self._ports: dict[Any, dict[int, str]] = {}
+        """By connection: why each port number is down, if it is."""
 
     @_on("PortDescStatsReply", _CONFIG)
     def _on_ports(self, event: Any) -> None:
         datapath = event.msg.datapath
         ports = self._ports.setdefault(datapath, {})
         for port in event.msg.body:
-            ports[port.port_no] = openflow.port_is_up(datapath, port)
+            ports[port.port_no] = openflow.why_down(datapath, port)
 
     @_on("StateChange", _MAIN, _DEAD)
     def _on_state(self, event: Any) -> None:
@@ -64,9 +64,9 @@ class Application(runtime.app_class()):  # type: ignore[misc]
         message = event.msg
         datapath = message.datapath
         if switch := self._switch(datapath):
-            there = message.reason != datapath.ofproto.OFPPR_DELETE
-            up = there and openflow.port_is_up(datapath, message.desc)
-            self._service.port_status(switch, message.desc.port_no, up)
+            gone = message.reason == datapath.ofproto.OFPPR_DELETE
+            why_down = "gone" if gone else openflow.why_down(datapath, message.desc)
+            self._service.port_status(switch, message.desc.port_no, why_down)
 
     @_on("PacketIn", _MAIN)
     def _on_packet_in(self, event: Any) -> None:
@@ -91,7 +91,7 @@ class Application(runtime.app_class()):  # type: ignore[misc]
         switch = self._switch(event.msg.datapath)
         stats = self._whole(event.msg)
         if switch is not None and stats is not None:
-            self._service.port_stats(switch, stats)
+            self._service.telemetry.port_stats(switch, stats)
 
     @_on("GroupDescStatsReply", _MAIN)
     def _on_groups(self, event: Any) -> None:
@@ -102,7 +102,26 @@ class Application(runtime.app_class()):  # type: ignore[misc]
         switch = self._switch(event.msg.datapath)
         stats = self._whole(event.msg)
         if switch is not None and stats is not None:
-            self._service.flow_stats(switch, stats)
+            self._service.telemetry.flow_stats(switch, stats)
+
+    @_on("GroupStatsReply", _MAIN)
+    def _on_group_stats(self, event: Any) -> None:
+        switch = self._switch(event.msg.datapath)
+        stats = self._whole(event.msg)
+        if switch is not None and stats is not None:
+            self._service.telemetry.group_stats(switch, stats)
+
+    @_on("MeterStatsReply", _MAIN)
+    def _on_meter_stats(self, event: Any) -> None:
+        switch = self._switch(event.msg.datapath)
+        stats = self._whole(event.msg)
+        if switch is not None and stats is not None:
+            self._service.telemetry.meter_stats(switch, stats)
+
+    @_on("EchoReply", _MAIN)
+    def _on_echo(self, event: Any) -> None:
+        if switch := self._switch(event.msg.datapath):
+            self._service.telemetry.echo(switch, bytes(event.msg.data or b""))
 
     def _switch(self, datapath: Any) -> str | None:
         return self._service.switch_of(datapath.id)

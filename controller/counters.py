@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controller.messages import OdCounters, PortCounters
+from controller.messages import GroupCounters, MeterCounters, OdCounters, PortCounters
 from topologies.addressing import Addressing
 from topologies.model import OdPair
 
@@ -31,6 +31,33 @@ def port_counters(
         )
         for stat, neighbour in known
         if neighbour is not None
+    )
+
+
+def group_counters(stats: Iterable[Any]) -> tuple[GroupCounters, ...]:
+    """OFPGroupStats of one switch, in the order of their numbers."""
+    return tuple(
+        GroupCounters(
+            group_id=stat.group_id,
+            packets=stat.packet_count,
+            bytes=stat.byte_count,
+            bucket_packets=tuple(bucket.packet_count for bucket in stat.bucket_stats),
+        )
+        for stat in sorted(stats, key=lambda stat: int(stat.group_id))
+    )
+
+
+def meter_counters(stats: Iterable[Any]) -> tuple[MeterCounters, ...]:
+    """OFPMeterStats of one switch, in the order of their numbers."""
+    return tuple(
+        MeterCounters(
+            meter_id=stat.meter_id,
+            packets=stat.packet_in_count,
+            bytes=stat.byte_in_count,
+            dropped_packets=sum(band.packet_band_count for band in stat.band_stats),
+            dropped_bytes=sum(band.byte_band_count for band in stat.band_stats),
+        )
+        for stat in sorted(stats, key=lambda stat: int(stat.meter_id))
     )
 
 

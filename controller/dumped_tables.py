@@ -91,6 +91,10 @@ def _match(words: dict[str, str]) -> Match:
     for name, value in words.items():
         if name in _ETH_TYPES:
             fields.add(("eth_type", _ETH_TYPES[name]))
+        elif name == "dl_type":
+            fields.add(("eth_type", int(value, 16)))
+        elif name == "in_port":
+            fields.add(("in_port", int(value)))
         elif name == "dl_vlan":
             fields.add(("vlan_vid", VLAN_PRESENT | int(value)))
         else:

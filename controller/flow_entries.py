@@ -8,12 +8,13 @@ flooded and the table-miss entry drops, so topology loops are harmless.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 
 from controller.labels import label_mac
+from controller.lldp import ETH_TYPE_LLDP, LLDP_MULTICAST
 from topologies.addressing import Addressing
 from topologies.detours import Hop
 from topologies.model import OdPair, Path
@@ -47,6 +48,7 @@ class Kind(IntEnum):
     EGRESS = 5
     DROP = 6
     DETOUR = 7
+    PROBE = 16
 
 
 _PRIORITY = {
@@ -54,6 +56,7 @@ _PRIORITY = {
     Kind.TRANSIT: 100,
     Kind.EGRESS: 100,
     Kind.INGRESS: 200,
+    Kind.PROBE: 240,
     Kind.DETOUR: 250,
     Kind.ARP: 300,
     Kind.DROP: 400,
@@ -124,7 +127,10 @@ class RouteEntries:
 
 
 def base_entries(addressing: Addressing) -> tuple[FlowEntry, ...]:
-    """What every switch holds besides routes: ARP to the controller, all else dropped."""
+    """What every switch holds besides routes: ARP to the controller, all else dropped.
+
+    So are probes, but only those that come over core links: hosts have no say in the cabling.
+    """
     arp: Match = frozenset({("eth_type", ETH_TYPE_ARP)})
     return tuple(
         entry
@@ -133,8 +139,18 @@ def base_entries(addressing: Addressing) -> tuple[FlowEntry, ...]:
             _entry(switch, Kind.MISS, frozenset(), goto=LABELS),
             _entry(switch, Kind.MISS, frozenset(), table=LABELS),
             _entry(switch, Kind.ARP, arp, output=TO_CONTROLLER),
+            *_probe_entries(addressing, switch),
         )
     )
+
+
+def _probe_entries(addressing: Addressing, switch: str) -> Iterator[FlowEntry]:
+    for (node, port), neighbour in addressing.neighbour.items():
+        if node == switch and neighbour in addressing.datapath_id:
+            match: Match = frozenset(
+                {("eth_type", ETH_TYPE_LLDP), ("eth_dst", LLDP_MULTICAST), ("in_port", port)}
+            )
+            yield _entry(switch, Kind.PROBE, match, output=TO_CONTROLLER)
 
 
 def route_entries(

@@ -54,6 +54,50 @@ class OdCounters(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class GroupCounters(msgspec.Struct, frozen=True):
+    """Counters of one group since it was made."""
+
+    group_id: int
+    packets: int
+    bytes: int
+    bucket_packets: tuple[int, ...]
+    """Of each bucket, in order: the first of a protected hop is the path, the second the detour."""
+
+
+class MeterCounters(msgspec.Struct, frozen=True):
+    """Counters of one meter since it was made."""
+
+    meter_id: int
+    packets: int
+    """That came to it."""
+    bytes: int
+    dropped_packets: int
+    dropped_bytes: int
+
+
+class LinkDelay(msgspec.Struct, frozen=True):
+    """The delay of one link, one way: from its transmitter's queue to the far end."""
+
+    neighbour: str
+    delay_ms: float | None
+    """None: the probe has not come within its second."""
+    error_ms: float | None
+    """The most that `delay_ms` is off while the switches answer as quickly as they can."""
+
+
+class Miscabled(msgspec.Struct, frozen=True):
+    """A port whose frames do not arrive where the topology says.
+
+    Those sent by `datapath` towards `neighbour` arrive at `far_datapath`, by the port that the
+    topology leads to `far_neighbour`.
+    """
+
+    datapath: str
+    neighbour: str
+    far_datapath: str
+    far_neighbour: str
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """Why a requested move was not carried out."""
 
@@ -103,11 +147,78 @@ class OdStats(Message, frozen=True, tag="od-stats"):
 
 
 class LinkState(Message, frozen=True, tag="link-state"):
-    """A port of `datapath` towards `neighbour` gained or lost carrier (OFPT_PORT_STATUS)."""
+    """A port of `datapath` towards `neighbour` can be used, or not (OFPT_PORT_STATUS)."""
 
     datapath: str
     neighbour: str
     up: bool
+    cause: str = ""
+    """Why it is down: "carrier" (none), "bfd" (no session), "admin" (switched off), "gone"."""
+
+
+class GroupStats(Message, frozen=True, tag="group-stats"):
+    """Counters of all groups of one switch."""
+
+    datapath: str
+    groups: tuple[GroupCounters, ...]
+
+
+class MeterStats(Message, frozen=True, tag="meter-stats"):
+    """Counters of all meters of one switch."""
+
+    datapath: str
+    meters: tuple[MeterCounters, ...]
+
+
+class LinkDelays(Message, frozen=True, tag="link-delays"):
+    """Delays of the core links by which one switch sends, by timed probes: one a second."""
+
+    datapath: str
+    links: tuple[LinkDelay, ...]
+    """Those that are up at both ends; the others are not probed."""
+
+
+class SwitchHealth(Message, frozen=True, tag="switch-health"):
+    """How one switch answers, told when it has answered an echo request."""
+
+    datapath: str
+    echo_ms: float
+    """Round trip of that request, over the control channel."""
+    outstanding: int
+    """Requests that it has not answered yet."""
+    slowdown: int
+    """So many times more rarely than usual it is asked for what it answers most slowly."""
+
+
+class Gap(Message, frozen=True, tag="gap"):
+    """A switch has not answered within the period: no `missing` of it, until the next one."""
+
+    datapath: str
+    missing: str
+    """The type of the message that fails to come."""
+    answered_s: float | None
+    """When it was answered last; None: never."""
+
+
+class LinkSilence(Message, frozen=True, tag="link-silence"):
+    """What `datapath` sends to `neighbour` seems to vanish, though both ports are up; or no more.
+
+    Nothing is rerouted for that: where silent links are to be survived, BFD finds them.
+    """
+
+    datapath: str
+    neighbour: str
+    silent: bool
+
+
+class Discovery(Message, frozen=True, tag="discovery"):
+    """Where the probes of the core links arrive, compared with the topology."""
+
+    links: int
+    """Core links of the topology, each way."""
+    as_configured: int
+    """Of those: seen to lead where they should."""
+    miscabled: tuple[Miscabled, ...]
 
 
 class Routes(Message, frozen=True, tag="routes"):
@@ -177,6 +288,13 @@ FromController = (
     | PortStats
     | OdStats
     | LinkState
+    | GroupStats
+    | MeterStats
+    | LinkDelays
+    | SwitchHealth
+    | Gap
+    | LinkSilence
+    | Discovery
     | Routes
     | RerouteDone
     | DropDone

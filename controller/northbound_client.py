@@ -7,6 +7,7 @@ import time
 from collections import deque
 from pathlib import Path
 from types import TracebackType
+from typing import get_args
 
 import msgspec
 
@@ -17,6 +18,11 @@ _CHUNK_BYTES = 1 << 16
 _RETRY_S = 0.02
 
 _decoder: msgspec.json.Decoder[FromController] = msgspec.json.Decoder(FromController)
+_KNOWN = {kind.__struct_config__.tag for kind in get_args(FromController)}
+
+
+class _Typed(msgspec.Struct):
+    type: str
 
 
 def connect(path: Path, timeout_s: float = 10.0) -> NorthboundClient:
@@ -62,11 +68,19 @@ class NorthboundClient:
     def receive(self, timeout_s: float | None = None) -> FromController | None:
         """Return the next message, or None if none is complete within `timeout_s` (None: wait).
 
+        Messages of types that this version does not know are passed over.
+
         Raises:
             ConnectionError: the controller has closed the connection.
             msgspec.DecodeError: a line is not a message of this protocol version.
         """
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while (line := self._next_line(deadline_s)) is not None:
+            if (message := _decode(line)) is not None:
+                return message
+        return None
+
+    def _next_line(self, deadline_s: float | None) -> bytes | None:
         while not self._lines:
             left_s = None if deadline_s is None else max(0.0, deadline_s - time.monotonic())
             self._socket.settimeout(left_s)
@@ -78,7 +92,7 @@ class NorthboundClient:
                 raise ConnectionResetError("the controller has closed the northbound connection")
             *lines, self._rest = (self._rest + chunk).split(b"\n")
             self._lines.extend(lines)
-        return _decoder.decode(self._lines.popleft())
+        return self._lines.popleft()
 
     def send(self, request: FromClient) -> None:
         """Send a request; its answer comes as a message with the same `request_id`.
@@ -103,3 +117,13 @@ class NorthboundClient:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _decode(line: bytes) -> FromController | None:
+    """The message; None when its type is unknown."""
+    try:
+        return _decoder.decode(line)
+    except msgspec.ValidationError:
+        if msgspec.json.decode(line, type=_Typed).type in _KNOWN:
+            raise
+        return None

@@ -124,6 +124,21 @@ def ingress_stats_request(datapath: Any) -> Any:
     return _flow_stats_request(datapath, INGRESS)
 
 
+def group_stats_request(datapath: Any) -> Any:
+    """Ask for the counters of all groups."""
+    return datapath.ofproto_parser.OFPGroupStatsRequest(datapath, 0, datapath.ofproto.OFPG_ALL)
+
+
+def meter_stats_request(datapath: Any) -> Any:
+    """Ask for the counters of all meters."""
+    return datapath.ofproto_parser.OFPMeterStatsRequest(datapath, 0, datapath.ofproto.OFPM_ALL)
+
+
+def echo_request(datapath: Any, data: bytes) -> Any:
+    """Ask for the same `data` back."""
+    return datapath.ofproto_parser.OFPEchoRequest(datapath, data)
+
+
 def own_entries_request(datapath: Any) -> Any:
     """Ask for every entry of ours."""
     return _flow_stats_request(datapath, OURS)
@@ -179,11 +194,15 @@ def packet_out(datapath: Any, port: int, frame: bytes) -> Any:
     )
 
 
-def port_is_up(datapath: Any, port: Any) -> bool:
-    """Whether an OFPPort has carrier, is not switched off, and, where BFD runs, has a session."""
+def why_down(datapath: Any, port: Any) -> str:
+    """Why an OFPPort cannot be used, as in `controller.messages.LinkState`; "" when it can."""
     ofproto = datapath.ofproto
-    dead = port.state & ofproto.OFPPS_LINK_DOWN or not port.state & ofproto.OFPPS_LIVE
-    return not (dead or port.config & ofproto.OFPPC_PORT_DOWN)
+    if port.config & ofproto.OFPPC_PORT_DOWN:
+        return "admin"
+    if port.state & ofproto.OFPPS_LINK_DOWN:
+        return "carrier"
+    # Open vSwitch calls a port with carrier live unless BFD, where it runs, has no session.
+    return "" if port.state & ofproto.OFPPS_LIVE else "bfd"
 
 
 def error_text(datapath: Any, message: Any) -> str:

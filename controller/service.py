@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from eventlet.queue import Empty, LightQueue
 
 from controller import northbound, openflow
 from controller.arp import arp_answer
-from controller.counters import OdTotals, port_counters
 from controller.installation import UNPROTECTED
+from controller.lldp import is_lldp
 from controller.messages import (
     PROTOCOL_VERSION,
     DatapathState,
@@ -26,22 +26,18 @@ from controller.messages import (
     Hello,
     LinkState,
     Message,
-    OdStats,
-    PortStats,
 )
 from controller.router import Router
 from controller.socket_address import SOCKET_NAME
 from controller.switches import OpenFlowSwitches
+from controller.telemetry import TICK_S, Telemetry
 from topologies.addressing import address
 from topologies.detours import detours
-from topologies.model import Topology
+from topologies.model import DirectedLink, Topology
 from topologies.paths import Weight
 
 JOURNAL_NAME = "telemetry.jsonl"
 """File name, in the run directory, of the journal of all messages."""
-
-PORT_POLL_S = 0.25
-_POLLS_PER_FLOW_POLL = 2  # the switch refreshes flow counters twice a second, not more often
 
 _logger = logging.getLogger(__name__)
 
@@ -90,7 +86,15 @@ class Service:
             self._spawn_after,
             detours=detours(topology, weight) if protected else UNPROTECTED,
         )
-        self._totals = OdTotals(self._addressing)
+        self.telemetry = Telemetry(
+            topology,
+            self._addressing,
+            self.switches,
+            self._publish,
+            dead=lambda: self._router.links.dead,
+        )
+        self._why_down: dict[DirectedLink, str] = {}
+        """By (switch, neighbour): what each port that is down has reported."""
         self._wake = LightQueue(1)
 
     def start(self) -> None:
@@ -99,7 +103,7 @@ class Service:
         self._spawn_after(0.0, self._work)
         self._spawn_after(0.0, lambda: self._northbound.serve(self._listener))
         first_s = time.monotonic()
-        stagger_s = PORT_POLL_S / len(self._topology.switches)
+        stagger_s = TICK_S / len(self._topology.switches)
         for index, switch in enumerate(self._topology.switches):
             self._spawn_after(0.0, self._poller(switch.name, first_s + index * stagger_s))
 
@@ -113,51 +117,46 @@ class Service:
         """Name of a switch of the topology."""
         return self._addressing.switch_of_datapath.get(datapath_id)
 
-    def connected(self, switch: str, datapath: Any, ports_up: dict[int, bool]) -> None:
-        """`switch` has connected, with the ports in `ports_up`; those it lacks are down."""
+    def connected(self, switch: str, datapath: Any, why_down: Mapping[int, str]) -> None:
+        """`switch` has connected, with the ports in `why_down`; those it lacks are down."""
         if switch in self.switches.connected:
+            self.telemetry.lost(switch)
             self._publish(DatapathState(t_s=time.monotonic(), datapath=switch, connected=False))
         self.switches.add(switch, datapath)
         self._publish(DatapathState(t_s=time.monotonic(), datapath=switch, connected=True))
         for name, port in self._addressing.neighbour:
             if name == switch:
-                self.port_status(switch, port, ports_up.get(port, False))
+                self.port_status(switch, port, why_down.get(port, "gone"))
         self._router.switch_connected(switch)
         self._wake_up()
 
     def disconnected(self, switch: str, datapath: Any) -> None:
         """A connection of `switch` has ended."""
         if self.switches.forget(switch, datapath):
+            self.telemetry.lost(switch)
             self._publish(DatapathState(t_s=time.monotonic(), datapath=switch, connected=False))
             self._router.switch_lost()
             self._wake_up()
 
-    def port_status(self, switch: str, port: int, up: bool) -> None:
-        """`switch` reports the state of a port."""
+    def port_status(self, switch: str, port: int, why_down: str) -> None:
+        """`switch` reports the state of a port: usable, unless it says why not."""
         neighbour = self._addressing.neighbour.get((switch, port))
+        up = not why_down
         if neighbour is not None and self._router.set_port(switch, neighbour, up):
-            self._publish(
-                LinkState(t_s=time.monotonic(), datapath=switch, neighbour=neighbour, up=up)
-            )
+            self._why_down[switch, neighbour] = why_down
+            self._publish(self._link_state(switch, neighbour))
             self._wake_up()
 
     def packet_in(self, switch: str, datapath: Any, port: int, frame: bytes) -> None:
-        """A host has sent an ARP frame."""
+        """A probe has arrived, or a host has sent an ARP frame."""
+        if is_lldp(frame):
+            self.telemetry.probe(switch, port, frame)
+            return
         asking = self._addressing.neighbour.get((switch, port))
         if asking is None or asking not in self._topology.switch_of:
             return
         if answer := arp_answer(self._addressing, asking, frame):
             datapath.send_msg(openflow.packet_out(datapath, port, answer))
-
-    def port_stats(self, switch: str, stats: Sequence[Any]) -> None:
-        """The port counters of `switch` have arrived."""
-        ports = port_counters(self._addressing, switch, stats)
-        self._publish(PortStats(t_s=time.monotonic(), datapath=switch, ports=ports))
-
-    def flow_stats(self, switch: str, stats: Sequence[Any]) -> None:
-        """The counters of the ingress entries of `switch` have arrived."""
-        pairs = self._totals.update(stats)
-        self._publish(OdStats(t_s=time.monotonic(), datapath=switch, pairs=pairs))
 
     # --- northbound ---------------------------------------------------------------------------
 
@@ -171,6 +170,16 @@ class Service:
     def _hello(self) -> Hello:
         return Hello(t_s=time.monotonic(), version=PROTOCOL_VERSION, topology=self._topology.name)
 
+    def _link_state(self, switch: str, neighbour: str) -> LinkState:
+        cause = self._why_down[switch, neighbour]
+        return LinkState(
+            t_s=time.monotonic(),
+            datapath=switch,
+            neighbour=neighbour,
+            up=not cause,
+            cause=cause,
+        )
+
     def _snapshot(self) -> Iterable[Message]:
         now_s = time.monotonic()
         yield self._hello()
@@ -178,7 +187,8 @@ class Service:
             connected = switch.name in self.switches.connected
             yield DatapathState(t_s=now_s, datapath=switch.name, connected=connected)
         for switch_name, neighbour in self._router.links.down_ports:
-            yield LinkState(t_s=now_s, datapath=switch_name, neighbour=neighbour, up=False)
+            yield self._link_state(switch_name, neighbour)
+        yield from self.telemetry.snapshot()
         yield self._router.snapshot()
         if self._router.ready:
             yield self._router.ready
@@ -201,14 +211,12 @@ class Service:
         """Asks one switch for its counters, always at the same phase of the period."""
 
         def poll() -> None:
-            for tick in count():
-                late_s = time.monotonic() - (first_s + tick * PORT_POLL_S)
-                if late_s > PORT_POLL_S:
+            for number in count():
+                late_s = time.monotonic() - (first_s + number * TICK_S)
+                if late_s > TICK_S:
                     continue
                 eventlet.sleep(max(0.0, -late_s))
-                self.switches.ask(switch, openflow.port_stats_request)
-                if tick % _POLLS_PER_FLOW_POLL == 0:
-                    self.switches.ask(switch, openflow.ingress_stats_request)
+                self.telemetry.tick(switch, number, ready=self._router.ready is not None)
 
         return poll
 

@@ -111,6 +111,10 @@ class OpenFlowSwitches:
             if isinstance(answer, list)
         }
 
+    def awaited(self, switch: str) -> int:
+        """How many answers of `switch` somebody waits for."""
+        return sum(waiting.switch == switch for waiting in self._waiting.values())
+
     def ask(self, switch: str, request: Callable[[Any], Any]) -> None:
         """Send a request whose reply nobody waits for."""
         if datapath := self._datapaths.get(switch):

@@ -11,10 +11,14 @@ from typing import Any
 
 from controller.messages import (
     DatapathState,
+    Discovery,
     DropDone,
     FromController,
+    Gap,
     Hello,
+    LinkSilence,
     LinkState,
+    Miscabled,
     Ready,
     RerouteDone,
     Route,
@@ -68,8 +72,18 @@ def _of_message(message: FromController) -> tuple[str, str, str] | None:
             return "controller-ready", "", f"{switches} switches, {routes} routes"
         case DatapathState(datapath=switch, connected=connected):
             return ("switch-connected" if connected else "switch-lost"), switch, ""
-        case LinkState(datapath=switch, neighbour=neighbour, up=up):
-            return ("port-up" if up else "port-down"), f"{switch}→{neighbour}", ""
+        case LinkState(datapath=switch, neighbour=neighbour, up=up, cause=cause):
+            return ("port-up" if up else "port-down"), f"{switch}→{neighbour}", cause
+        case LinkSilence(datapath=switch, neighbour=neighbour, silent=silent):
+            what = "link-suspected-silent" if silent else "link-heard-again"
+            return what, f"{switch}→{neighbour}", ""
+        case Gap(datapath=switch, missing=missing):
+            return "gap", switch, f"no {missing}"
+        case Discovery(miscabled=()):
+            found = f"{message.as_configured} of {message.links} directions as configured"
+            return "links-discovered", "", found
+        case Discovery(miscabled=miscabled):
+            return "links-miscabled", "", "; ".join(map(miscabling, miscabled[:_NAMED]))
         case Routes(cause=cause, routes=routes):
             return f"routes-{cause}", "", _routes(routes)
         case RerouteDone(request_id=request_id):
@@ -79,6 +93,14 @@ def _of_message(message: FromController) -> tuple[str, str, str] | None:
             return "drop-done", request_id, reason or took
         case _:
             return None
+
+
+def miscabling(wrong: Miscabled) -> str:
+    """Where a cable leads, in one sentence."""
+    return (
+        f"frames of {wrong.datapath} to {wrong.neighbour} arrive at {wrong.far_datapath}, by its "
+        f"port to {wrong.far_neighbour}"
+    )
 
 
 def _routes(routes: tuple[Route, ...]) -> str:

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from controller.messages import Discovery
 from results.bounds import Bound, Bounds
+from results.happenings import miscabling
 from results.metrics import fidelity
 from results.metrics.fidelity import Measured
 from results.recording import Recording
@@ -194,6 +196,7 @@ def _flaws(recording: Recording) -> Iterator[str]:
             yield str(event.detail.get("reason", event.detail))
         elif event.event == "interrupted":
             yield "the run was interrupted"
+    yield from _miscabled(recording)
     window = recording.window
     if window is None:
         yield "the run ended before anything was measured"
@@ -204,6 +207,15 @@ def _flaws(recording: Recording) -> Iterator[str]:
         yield "no packet of the workload was received in the measured window"
     if not _holds_any(window, recording):
         yield "the lab's own fidelity was not recorded in the measured window"
+
+
+def _miscabled(recording: Recording) -> Iterator[str]:
+    """Where frames arrived, by the last that the controller told of it."""
+    told = [message for message in recording.telemetry if isinstance(message, Discovery)]
+    if told and told[-1].miscabled:
+        wrong = told[-1].miscabled
+        more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        yield f"the network is miscabled: {'; '.join(map(miscabling, wrong[:_NAMED]))}{more}"
 
 
 def _holds_any(window: Window, recording: Recording) -> bool:

@@ -20,6 +20,7 @@ from testbed.capabilities import probe
 from testbed.links.probing import choose_backend, open_backend
 from testbed.network import Network
 from topologies.catalogue import load_topology
+from topologies.model import Topology
 
 INSIDE = "TWINBED_TEST_INSIDE"
 TIMEOUT_S = 120
@@ -27,7 +28,9 @@ TIMEOUT_S = 120
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sandbox: run the test inside a sandbox of its own")
-    config.addinivalue_line("markers", "topology(name): the network of the `network` fixture")
+    config.addinivalue_line(
+        "markers", "topology(name or Topology): the network of the `network` fixture"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -57,7 +60,8 @@ def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Network 
         return
     sandbox.furnish(openvswitch.environment())
     mark = request.node.get_closest_marker("topology")
-    topology = load_topology(mark.args[0] if mark else "triangle")
+    wanted = mark.args[0] if mark else "triangle"
+    topology = wanted if isinstance(wanted, Topology) else load_topology(wanted)
     openvswitch.start(tmp_path)
     links = open_backend(os.environ["TWINBED_TEST_BACKEND"], tmp_path)
     yield Network(topology, links)

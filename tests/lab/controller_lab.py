@@ -16,6 +16,7 @@ import msgspec
 from controller.messages import FromClient, Ready
 from controller.northbound_client import NorthboundClient, connect
 from testbed.network import Network
+from topologies.model import Topology
 
 M = TypeVar("M")
 PATIENCE_S = 15.0
@@ -46,9 +47,15 @@ class ControllerLab:
 
 
 @contextmanager
-def control(network: Network, run_dir: Path, *options: str) -> Iterator[ControllerLab]:
-    """Start a controller for `network`, wait until it is ready, and end it afterwards."""
-    (run_dir / "topology.json").write_bytes(msgspec.json.encode(network.topology))
+def control(
+    network: Network, run_dir: Path, *options: str, believed: Topology | None = None
+) -> Iterator[ControllerLab]:
+    """Start a controller for `network`, wait until it is ready, and end it afterwards.
+
+    It is told that the network is as `believed`, else the truth.
+    """
+    topology = believed or network.topology
+    (run_dir / "topology.json").write_bytes(msgspec.json.encode(topology))
     started_s = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "controller", "--run-dir", run_dir, *options])
     try:

@@ -40,6 +40,18 @@ def test_flows_are_read_as_entries() -> None:
     assert (drop.table, drop.output, drop.group, drop.goto) == (LABELS, None, None, None)
 
 
+def test_probes_are_read_with_their_port() -> None:
+    line = (
+        " priority=240,in_port=3,dl_dst=01:80:c2:00:00:0e,dl_type=0x88cc actions=CONTROLLER:65535"
+    )
+    (probe,) = entries_of("s1", line)
+    assert probe.match == {
+        ("in_port", 3),
+        ("eth_dst", "01:80:c2:00:00:0e"),
+        ("eth_type", 0x88CC),
+    }
+
+
 def test_counters_are_passed_over() -> None:
     counted = "duration=31.2s, table=0, n_packets=12, n_bytes=1176, priority"
     assert next(entries_of("s1", FLOWS.replace("priority", counted, 1))) == next(

@@ -10,8 +10,10 @@ from controller.flow_entries import (
     LABELS,
     OURS,
     TO_CONTROLLER,
+    Kind,
     base_entries,
     drop_entry,
+    kind_of,
     route_entries,
 )
 from controller.flow_table import FlowTables, put, remove
@@ -91,11 +93,20 @@ def test_every_switch_drops_misses_and_hands_arp_to_the_controller() -> None:
     network = FakeNetwork(ring(3))
     network.commit(put(base_entries(network.addressing)))
     for switch in ("s0", "s1", "s2"):
-        ordered = sorted(network.tables[switch].of(switch), key=lambda e: (e.table, e.priority))
+        entries = [e for e in network.tables[switch].of(switch) if kind_of(e.cookie) != Kind.PROBE]
+        ordered = sorted(entries, key=lambda e: (e.table, e.priority))
         assert [entry.output for entry in ordered] == [None, TO_CONTROLLER, None]
         assert [entry.goto for entry in ordered] == [LABELS, None, None]
     with pytest.raises(LostError):
         network.walk(("h0", "h1"))
+
+
+def test_probes_are_handed_to_the_controller_from_core_ports_only() -> None:
+    addressing = address(ring(3))
+    probes = [e for e in base_entries(addressing) if kind_of(e.cookie) == Kind.PROBE]
+    assert all(entry.output == TO_CONTROLLER for entry in probes)
+    ports = {(entry.switch, dict(entry.match)["in_port"]) for entry in probes}
+    assert ports == {(a, addressing.port[a, b]) for a, b in ring(3).core_directions}
 
 
 def test_a_drop_entry_goes_before_the_route() -> None:

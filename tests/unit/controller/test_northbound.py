@@ -205,6 +205,19 @@ def test_a_selector_wakes_up_and_all_waiting_messages_can_be_taken(server: Serve
         assert [message.t_s for message in seen[-3:]] == [1.0, 2.0, 3.0]
 
 
+def test_a_client_passes_over_messages_of_a_later_version() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs, NorthboundClient(ours) as client:
+        known = msgspec.json.encode(state(7.0))
+        newer = known.replace(b'"t_s":', b'"unheard-of":[1],"t_s":')
+        for line in (b'{"type":"of-tomorrow","t_s":1.0}', newer):
+            theirs.sendall(line + b"\n")
+        assert client.receive(PATIENCE_S) == state(7.0)
+        theirs.sendall(b'{"type":"datapath-state"}\n')
+        with pytest.raises(msgspec.ValidationError):
+            client.receive(PATIENCE_S)
+
+
 def test_a_second_controller_of_the_same_directory_is_refused(server: Server) -> None:
     with pytest.raises(StartError, match="another controller serves"):
         listen(server.path)

@@ -118,18 +118,17 @@ def test_a_batch_ends_with_its_barrier_under_one_xid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "config", "up"),
+    ("state", "config", "why"),
     [
-        (ofproto.OFPPS_LIVE, 0, True),
-        (ofproto.OFPPS_LINK_DOWN, 0, False),
-        (0, ofproto.OFPPC_PORT_DOWN, False),
+        (ofproto.OFPPS_LIVE, 0, ""),
+        (ofproto.OFPPS_LINK_DOWN, 0, "carrier"),
+        (0, 0, "bfd"),
+        (0, ofproto.OFPPC_PORT_DOWN, "admin"),
     ],
 )
-def test_a_port_is_up_with_carrier_and_when_it_is_not_switched_off(
-    state: int, config: int, up: bool
-) -> None:
+def test_a_port_says_why_it_is_down(state: int, config: int, why: str) -> None:
     port = parser.OFPPort(1, "02:00:00:00:00:01", b"s0-eth1", config, state, 0, 0, 0, 0, 0, 0)
-    assert openflow.port_is_up(FakeDatapath(), port) is up
+    assert openflow.why_down(FakeDatapath(), port) == why
 
 
 class Lab:

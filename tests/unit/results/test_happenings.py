@@ -7,7 +7,11 @@ from pathlib import Path
 import msgspec
 
 from controller.messages import (
+    Discovery,
+    Gap,
+    LinkSilence,
     LinkState,
+    Miscabled,
     OdStats,
     Refusal,
     RerouteDone,
@@ -48,6 +52,22 @@ def test_a_reroute_tells_the_time_of_each_phase() -> None:
         "1 moved, 1 refused (h1→h3: the link s1-s3 is down): "
         "installed 4.0 ms, switched 2.0 ms, removed 300.0 ms"
     )
+
+
+def test_what_the_probes_find_is_news() -> None:
+    wrong = Miscabled("s1", "s2", "s4", "s5")
+    found = Discovery(t_s=1.0, links=6, as_configured=5, miscabled=(wrong,))
+    right = Discovery(t_s=2.0, links=6, as_configured=6, miscabled=())
+    silent = LinkSilence(t_s=3.0, datapath="s1", neighbour="s2", silent=True)
+    gap = Gap(t_s=4.0, datapath="s1", missing="port-stats", answered_s=None)
+    told = [one for one in map(happening, (found, right, silent, gap)) if one]
+    assert [(one.what, one.about) for one in told] == [
+        ("links-miscabled", ""),
+        ("links-discovered", ""),
+        ("link-suspected-silent", "s1→s2"),
+        ("gap", "s1"),
+    ]
+    assert told[0].detail == "frames of s1 to s2 arrive at s4, by its port to s5"
 
 
 def test_counters_are_no_news() -> None:

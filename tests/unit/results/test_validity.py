@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from recorded_run import T0_S, RecordedRun, triangle
 
+from controller.messages import Discovery, Miscabled
 from results.bounds import Bound, Bounds
 from results.recording import Recording, load_recording
 from results.run_directory import Event
@@ -213,3 +214,12 @@ def test_the_worst_verdict_wins() -> None:
     assert worst([]) == "valid"
     assert worst(LEVELS) == "invalid"
     assert worst(["valid", "degraded"]) == "degraded"
+
+
+def test_a_miscabled_network_makes_a_run_invalid(recording: Recording) -> None:
+    wrong = Miscabled("s1", "s2", "s3", "s2")
+    told = Discovery(t_s=T0_S, links=6, as_configured=5, miscabled=(wrong,))
+    verdict = judge(replace(recording, telemetry=(*recording.telemetry, told)))
+    assert "frames of s1 to s2 arrive at s3, by its port to s2" in verdict.reasons[0]
+    mended = Discovery(t_s=T0_S + 1, links=6, as_configured=6, miscabled=())
+    assert judge(replace(recording, telemetry=(told, mended))).level == "valid"

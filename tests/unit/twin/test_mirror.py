@@ -5,7 +5,19 @@ import pytest
 from fluid_network import FluidNetwork
 from small_networks import demand, square
 
-from controller.messages import Hello, LinkState, Route, Routes
+from controller.messages import (
+    Discovery,
+    Gap,
+    GroupStats,
+    Hello,
+    LinkDelays,
+    LinkSilence,
+    LinkState,
+    MeterStats,
+    Route,
+    Routes,
+    SwitchHealth,
+)
 from twin.indexing import Indexing
 from twin.matrix import current_matrix_bps
 from twin.mirror import Mirror
@@ -115,3 +127,21 @@ def test_a_new_connection_forgets_state_but_not_counters() -> None:
     assert not mirror.ready
     assert mirror.routing == {}
     assert np.isfinite(mirror.od_bps(network.now_s, 1.0)).all()
+
+
+def test_what_is_not_its_concern_changes_nothing() -> None:
+    network, mirror = observed(2)
+    before = (mirror.routing.copy(), mirror.down, mirror.sent_bps(network.now_s, 1.0))
+    t_s = network.now_s
+    for message in (
+        Gap(t_s=t_s, datapath="s1", missing="port-stats", answered_s=None),
+        LinkSilence(t_s=t_s, datapath="s1", neighbour="s2", silent=True),
+        LinkDelays(t_s=t_s, datapath="s1", links=()),
+        GroupStats(t_s=t_s, datapath="s1", groups=()),
+        MeterStats(t_s=t_s, datapath="s1", meters=()),
+        SwitchHealth(t_s=t_s, datapath="s1", echo_ms=1.0, outstanding=0, slowdown=1),
+        Discovery(t_s=t_s, links=10, as_configured=10, miscabled=()),
+    ):
+        mirror.receive(message)
+    assert (mirror.routing, mirror.down) == before[:2]
+    assert mirror.sent_bps(network.now_s, 1.0) == pytest.approx(before[2], nan_ok=True)
