@@ -141,10 +141,14 @@ class Service:
     def port_status(self, switch: str, port: int, why_down: str) -> None:
         """`switch` reports the state of a port: usable, unless it says why not."""
         neighbour = self._addressing.neighbour.get((switch, port))
-        up = not why_down
-        if neighbour is not None and self._router.set_port(switch, neighbour, up):
+        if neighbour is None:
+            return
+        news = self._router.set_port(switch, neighbour, not why_down)
+        # A port that BFD has given up may lose its carrier, too.
+        if news or why_down != self._why_down.get((switch, neighbour), ""):
             self._why_down[switch, neighbour] = why_down
             self._publish(self._link_state(switch, neighbour))
+        if news:
             self._wake_up()
 
     def packet_in(self, switch: str, datapath: Any, port: int, frame: bytes) -> None:

@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from controller import openflow
@@ -186,9 +187,7 @@ class Telemetry:
 
     def _probe(self, switch: str) -> None:
         for port, frame in self._probes.turn(switch, self._usable, self._clock()):
-            self._connections.ask(
-                switch, lambda datapath, p=port, f=frame: openflow.packet_out(datapath, p, f)
-            )
+            self._connections.ask(switch, partial(openflow.packet_out, port=port, frame=frame))
 
     def _usable(self, direction: DirectedLink) -> bool:
         """Whether both ends of a core link answer and see it up."""

@@ -102,9 +102,7 @@ def test_a_port_says_what_it_has_lost(network: Network, tmp_path: Path) -> None:
         network.set_faults([])
         assert lab.await_message(LinkState, lambda m: m.up).cause == ""
         network.set_faults([LinkDown(("s1", "s3"))])
-        ends = {("s1", "s3"), ("s3", "s1")}
-        down = lab.await_message(LinkState, lambda m: (m.datapath, m.neighbour) in ends)
-        assert down.cause == "carrier"
+        lab.await_message(LinkState, lambda m: not m.up and m.cause == "carrier")
 
 
 def test_switches_that_hang_leave_gaps(network: Network, tmp_path: Path) -> None:
