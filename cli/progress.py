@@ -40,6 +40,8 @@ _WORDS: Mapping[str, str] = {
     "host-restart": "host {host} started again",
     "control-outage-start": "switch {switch} does not answer the controller",
     "control-outage-end": "switch {switch} answers again",
+    "controller-crash": "controller killed",
+    "controller-restart": "new controller started",
     "flood-start": "flood on {victim} from {sources}",
     "flood-end": "flood over",
     "problem": "problem: {reason}",

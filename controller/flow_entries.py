@@ -9,7 +9,7 @@ flooded and the table-miss entry drops, so topology loops are harmless.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import pairwise
 
@@ -64,8 +64,10 @@ _PRIORITY = {
 
 _OURS = 0x7477 << 48
 _OURS_MASK = 0xFFFF << 48
+_REQUESTED = 1 << 47
 _KIND_SHIFT = 40
-_KIND_MASK = 0xFF << _KIND_SHIFT
+_KIND_MASK = 0x7F << _KIND_SHIFT
+_LABEL_MASK = (1 << _KIND_SHIFT) - 1
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class FlowEntry:
     priority: int
     match: Match
     cookie: int
-    """Ours (16 bits), kind (8 bits), label (40 bits)."""
+    """Ours (16 bits), placed by a client (1 bit), kind (7 bits), label (40 bits)."""
     table: int = CLASSIFIER
     pop_vlan: bool = False
     """Also forget the port that the packet came by: its path may lead back there."""
@@ -116,6 +118,21 @@ class FlowEntry:
         """Two entries with one key replace one another."""
         return self.table, self.priority, self.match
 
+    @property
+    def is_ingress(self) -> bool:
+        """Whether it gives the packets of an OD pair their label."""
+        return self.cookie & INGRESS.mask == INGRESS.cookie
+
+    @property
+    def label(self) -> int:
+        """The label of the route that it belongs to; 0: it belongs to none."""
+        return self.cookie & _LABEL_MASK
+
+    @property
+    def requested(self) -> bool:
+        """Whether a client has placed its OD pair, as its ingress entry says."""
+        return bool(self.cookie & _REQUESTED)
+
 
 @dataclass(frozen=True)
 class RouteEntries:
@@ -124,6 +141,11 @@ class RouteEntries:
     ingress: FlowEntry
     behind: tuple[FlowEntry, ...]
     """From the egress back to the switch after the ingress; empty when they are the same."""
+
+    def marked(self, requested: bool) -> RouteEntries:
+        """The same route, placed by a client or not: the switch itself remembers it."""
+        cookie = self.ingress.cookie & ~_REQUESTED | requested * _REQUESTED
+        return replace(self, ingress=replace(self.ingress, cookie=cookie))
 
 
 def base_entries(addressing: Addressing) -> tuple[FlowEntry, ...]:

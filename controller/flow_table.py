@@ -46,6 +46,11 @@ class FlowTables:
         """The entries of one switch."""
         return tuple(self._tables.get(switch, {}).values())
 
+    def missing(self, switch: str, installed: Iterable[FlowEntry]) -> list[FlowEntry]:
+        """The entries that should be on `switch` and are not, or are but do something else."""
+        there = frozenset(installed)
+        return [entry for entry in self.of(switch) if entry not in there]
+
     def surplus(self, switch: str, installed: Iterable[FlowEntry]) -> list[FlowEntry]:
         """Those of the `installed` entries that should not be on `switch`."""
         table = self._tables.get(switch, {})

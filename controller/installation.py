@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
+from controller import adoption
 from controller.flow_entries import (
     FlowEntry,
     RouteEntries,
@@ -35,12 +36,15 @@ class Switches(Protocol):
         """Names of the switches that can be programmed now."""
 
     def commit(
-        self, changes: Sequence[Change], groups: Sequence[GroupChange] = ()
+        self, changes: Sequence[Change], groups: Sequence[GroupChange] = (), atomic: bool = False
     ) -> Mapping[str, str]:
-        """Send all changes at once and wait until each switch confirms; why those fail that do."""
+        """Send all changes at once and wait until each switch confirms; why those fail that do.
 
-    def installed(self, switch: str) -> list[FlowEntry]:
-        """The entries of ours that `switch` holds; none when it does not answer."""
+        `atomic`: a switch makes all of its changes at one instant, if it knows how.
+        """
+
+    def installed(self, switches: Iterable[str]) -> Mapping[str, tuple[FlowEntry, ...]]:
+        """The entries of ours that `switches` hold; those that do not answer are absent."""
 
     def installed_groups(self, switches: Iterable[str]) -> Mapping[str, tuple[Group, ...]]:
         """The groups that each of `switches` holds; those that do not answer are absent."""
@@ -54,11 +58,15 @@ Obstacle = Callable[[Path], "str | None"]
 
 @dataclass(frozen=True)
 class InstalledRoute:
-    """The route of one pair. `requested`: a client put it there, so it stays while it lives."""
+    """The route of one pair."""
 
     path: Path
     entries: RouteEntries
-    requested: bool
+
+    @property
+    def requested(self) -> bool:
+        """Whether a client put it there, so that it stays while it lives."""
+        return self.entries.ingress.requested
 
 
 @dataclass(frozen=True)
@@ -112,6 +120,8 @@ class Installation:
         self._tables = FlowTables(base)
         self._unconfirmed: defaultdict[str, dict[OdPair, Leftovers]] = defaultdict(dict)
         """By ingress switch: the pairs that it may still send along their old entries."""
+        self._found: dict[str, tuple[FlowEntry, ...]] | None = {}
+        """What the switches held when they connected; None: what could be adopted has been."""
 
     def confirmed(self) -> dict[OdPair, Path]:
         """The path of every pair whose entries are all known to be in place."""
@@ -125,14 +135,9 @@ class Installation:
         retires the leftovers.
         """
         here = {pair for pair, path in targets.items() if self._confirmed_on(pair, path)}
-        for pair in here:
-            self.routes[pair] = replace(self.routes[pair], requested=requested)
+        pinned = [entry for pair in here for entry in self._pin(pair, requested)]
         new = {
-            pair: InstalledRoute(
-                path,
-                self._entries(pair, path),
-                requested,
-            )
+            pair: InstalledRoute(path, self._entries(pair, path).marked(requested))
             for pair, path in targets.items()
             if pair not in here
         }
@@ -142,7 +147,8 @@ class Installation:
         self.retire(Leftovers(tuple(e for pair in failed for e in new[pair].entries.behind)))
         for pair in failed:
             del new[pair]
-        lost = self._commit(put(route.entries.ingress for route in new.values()))
+        ingresses = [route.entries.ingress for route in new.values()]
+        lost = self._commit(put([*pinned, *ingresses]))
         switched_s = self._clock()
         leftovers = Leftovers()
         for pair, route in new.items():
@@ -179,14 +185,21 @@ class Installation:
         before, self.avoided = self._protection.groups(self.avoided), links
         self._switches.commit((), missing(self._protection.groups(links), before))
 
-    def fill(self, switches: Iterable[str]) -> dict[OdPair, Path]:
-        """Give each of `switches` all that it should hold; return the routes this confirms.
-
-        Entries it has already are replaced by themselves, which keeps their counters.
-        """
-        names = sorted(switches)
+    def fill(self, switches: AbstractSet[str]) -> dict[OdPair, Path]:
+        """Give each of `switches` what it lacks of all that it should hold, and nothing else;
+        return the routes this confirms."""
+        installed = self._switches.installed(switches)
+        groups = self._switches.installed_groups(installed)
+        names = sorted(groups)
+        if self._found is not None:
+            before = {name: held for name, held in self._found.items() if name not in switches}
+            self._found = before | {name: installed[name] for name in names}
+        # What led round a link before this controller came does so until it knows better.
+        self.avoided |= self._protection.avoided_by(g for there in groups.values() for g in there)
         lost = self._switches.commit(
-            put(e for name in names for e in self._tables.of(name)), self._missing_groups(names)
+            put(e for name in names for e in self._tables.missing(name, installed[name])),
+            [c for name in names for c in missing(self._groups_of(name), groups[name])],
+            atomic=True,
         )
         confirmed: dict[OdPair, Path] = {}
         for switch in names:
@@ -196,11 +209,31 @@ class Installation:
                     self.retire(leftovers)
         return confirmed
 
+    def adopt(self) -> dict[OdPair, Path] | None:
+        """Take over what an earlier controller has left: once, when every switch was read.
+
+        Return the routes that were whole; None: it is too early.
+        """
+        if self._found is None or len(self._found) < len(self._topology.switches):
+            return None
+        entries = (entry for entries in self._found.values() for entry in entries)
+        found = adoption.find(self._topology, self._addressing, self._protection, entries)
+        self._found = None
+        self._labels.taken.update(found.labels)
+        self._tables.apply(put(found.drops))
+        for pair, (path, route) in found.routes.items():
+            self._tables.apply(put([route.ingress, *route.behind]))
+            self.routes[pair] = InstalledRoute(path, route)
+        return {pair: route.path for pair, route in self.routes.items()}
+
     def clean(self, switch: str) -> None:
         """Remove the entries of ours from `switch` that it should not hold."""
-        entries = self._tables.surplus(switch, self._switches.installed(switch))
-        installed = self._switches.installed_groups([switch]).get(switch, ())
-        self._switches.commit(remove(entries), surplus(self._groups_of(switch), installed))
+        installed = self._switches.installed([switch]).get(switch, ())
+        groups = self._switches.installed_groups([switch]).get(switch, ())
+        self._switches.commit(
+            remove(self._tables.surplus(switch, installed)),
+            surplus(self._groups_of(switch), groups),
+        )
 
     def drop(self, pair: OdPair, dropped: bool) -> str:
         """Drop all packets of `pair` at its ingress, or no longer; why not yet, if not."""
@@ -213,14 +246,6 @@ class Installation:
         label = self._labels.fresh()
         return route_entries(self._addressing, pair, path, label, self._protection.group_id)
 
-    def _missing_groups(self, switches: Sequence[str]) -> list[GroupChange]:
-        installed = self._switches.installed_groups(s for s in switches if self._groups_of(s))
-        return [
-            change
-            for switch, there in installed.items()
-            for change in missing(self._groups_of(switch), there)
-        ]
-
     def _groups_of(self, switch: str) -> tuple[Group, ...]:
         return tuple(g for g in self._protection.groups(self.avoided) if g.switch == switch)
 
@@ -228,6 +253,14 @@ class Installation:
         route = self.routes.get(pair)
         waiting = self._unconfirmed.get(path[0], {})
         return route is not None and route.path == path and pair not in waiting
+
+    def _pin(self, pair: OdPair, requested: bool) -> list[FlowEntry]:
+        """Note who wants a pair where it is; the ingress entry that says so, if that is news."""
+        route = self.routes[pair]
+        if route.requested == requested:
+            return []
+        self.routes[pair] = replace(route, entries=route.entries.marked(requested))
+        return [self.routes[pair].entries.ingress]
 
     def _replace(self, pair: OdPair, route: InstalledRoute) -> Leftovers:
         before = self.routes.get(pair)

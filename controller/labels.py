@@ -24,15 +24,19 @@ def _epoch_now() -> int:
 class Labels:
     """A source of fresh labels: whole numbers of 40 bits.
 
-    The epoch keeps those of a restarted controller apart from those it may find on the switches.
+    The epoch keeps those of a restarted controller apart from those of the one before it, unless
+    that one started in the same second; hence `taken`.
     """
 
     epoch: int = field(default_factory=_epoch_now)
+    taken: set[int] = field(default_factory=set)
+    """Labels found on the switches, never handed out."""
     _serials: count[int] = field(default_factory=lambda: count(1), repr=False)
 
     def fresh(self) -> int:
         """A label that was not handed out before."""
-        return self.epoch << _SERIAL_BITS | next(self._serials) % (1 << _SERIAL_BITS)
+        labels = (self.epoch << _SERIAL_BITS | n % (1 << _SERIAL_BITS) for n in self._serials)
+        return next(label for label in labels if label not in self.taken)
 
 
 def label_mac(label: int) -> str:

@@ -3,7 +3,8 @@
 Every message is one JSON object on one line; `type` says which. Times (`t_s`) are seconds of
 CLOCK_MONOTONIC, which all processes of a machine share. The controller numbers what it sends
 with `seq`, starting at 1 and counting each message once for all subscribers, so that a
-subscriber notices a gap; after a reconnect it gets a fresh snapshot.
+subscriber notices a gap; after a reconnect it gets a fresh snapshot. A new controller counts from
+1 again.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class PortCounters(msgspec.Struct, frozen=True):
 class OdCounters(msgspec.Struct, frozen=True):
     """Packets and bytes (whole Ethernet frames) of one OD pair, counted at its ingress switch.
 
-    The controller adds up the counters of replaced entries: they never go backwards while the
-    switch keeps its state.
+    The controller adds up the counters of replaced entries: they never go backwards while it
+    lives. Those of a new controller begin with what the switch has counted.
     """
 
     src: str
@@ -224,7 +225,8 @@ class Discovery(Message, frozen=True, tag="discovery"):
 class Routes(Message, frozen=True, tag="routes"):
     """Routes now installed and confirmed: all of them in a snapshot, else the changed ones.
 
-    `cause` is one of "baseline", "restoration" (after a port-status), "request", "snapshot".
+    `cause` is one of "baseline", "adoption" (found in the switches by a new controller),
+    "restoration" (after a port-status), "request", "snapshot".
     """
 
     cause: str

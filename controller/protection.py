@@ -9,7 +9,7 @@ path. A detour has no detour of its own, so no packet can loop.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
@@ -41,6 +41,15 @@ class Protection:
         return tuple(
             self._group(hop, detour, avoided=hop[:2] in avoided)
             for hop, detour in self._detours.items()
+        )
+
+    def avoided_by(self, groups: Iterable[Group]) -> frozenset[DirectedLink]:
+        """The links that any of these `groups` avoids."""
+        there = frozenset(groups)
+        return frozenset(
+            hop[:2]
+            for hop, detour in self._detours.items()
+            if self._group(hop, detour, avoided=True) in there
         )
 
     def entries(self) -> Iterator[FlowEntry]:

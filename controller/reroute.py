@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 from controller.links import Links
-from topologies.model import OdPair, Path, Topology
+from topologies.model import LinkShape, OdPair, Path, Topology
 from topologies.paths import path_directions, propagation_delay_ms
 
 _SETTLE_S = 0.05
@@ -56,5 +57,14 @@ def drain_s(topology: Topology, pair: OdPair, path: Path) -> float:
     something for the switches themselves.
     """
     shapes = [topology.link_between[hop].shape for hop in path_directions(path)]
-    queued_s = sum((shape.queue_packets + 1) * _FRAME_BITS / shape.rate_bps for shape in shapes)
-    return _SETTLE_S + propagation_delay_ms(topology, pair, path) / 1e3 + queued_s
+    return _SETTLE_S + propagation_delay_ms(topology, pair, path) / 1e3 + _queued_s(shapes)
+
+
+def longest_drain_s(topology: Topology) -> float:
+    """As `drain_s`, of whatever path: none crosses more than every link."""
+    shapes = [link.shape for link in topology.core_links]
+    return _SETTLE_S + sum(shape.delay_ms for shape in shapes) / 1e3 + _queued_s(shapes)
+
+
+def _queued_s(shapes: Iterable[LinkShape]) -> float:
+    return sum((shape.queue_packets + 1) * _FRAME_BITS / shape.rate_bps for shape in shapes)

@@ -27,7 +27,7 @@ from controller.messages import (
     Route,
     Routes,
 )
-from controller.reroute import obstacle, refusal_reason, unknown_pair
+from controller.reroute import longest_drain_s, obstacle, refusal_reason, unknown_pair
 from topologies.detours import Detour, Hop
 from topologies.model import OdPair, Path, Topology
 from topologies.paths import Weight, shortest_paths
@@ -66,6 +66,7 @@ class Router:
         self._to_fill: set[str] = set()
         self._to_clean: set[str] = set()
         self._settle_s: float | None = None
+        self._clean_from_s = 0.0
 
     # --- news, noted at once; `work` acts on it ---------------------------------------------
 
@@ -114,7 +115,10 @@ class Router:
             self._to_fill -= filling
             self._to_clean |= filling
             self._announce("restoration", self.installation.fill(filling))
-        self._all_seen = self._all_seen or self._switches.connected >= self._names
+        if not self._all_seen and self._switches.connected >= self._names:
+            adopted = self.installation.adopt()
+            self._all_seen = adopted is not None
+            self._announce("adoption", adopted or {})
         if self._repair_due and self._all_seen:
             self._repair_due = False
             # Links that were dead lately, too: nothing may rely on them yet.
@@ -129,6 +133,8 @@ class Router:
         everywhere = not moved.failed and self._switches.connected >= self._names
         if self.ready is None and settled and everywhere:
             self._settle_s = self._clock() + WAIT_TO_RESTORE_S
+            # Packets may be under way on routes of an earlier controller that were not adopted.
+            self._clean_from_s = self._clock() + longest_drain_s(self._topology)
             self.ready = Ready(
                 t_s=self._clock(),
                 datapaths=len(self._names),
@@ -151,6 +157,8 @@ class Router:
             return None
         # One switch at a time, so that news need not wait for all of them.
         if cleaning := sorted(self._to_clean & self._switches.connected):
+            if (wait_s := self._clean_from_s - self._clock()) > 0:
+                return wait_s
             self._to_clean.remove(cleaning[0])
             self.installation.clean(cleaning[0])
         return 0.0 if cleaning or self._repair_due or self._requests else None

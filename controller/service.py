@@ -18,6 +18,7 @@ from eventlet.queue import Empty, LightQueue
 from controller import northbound, openflow
 from controller.arp import arp_answer
 from controller.installation import UNPROTECTED
+from controller.journal import remove_cut_off_line
 from controller.lldp import is_lldp
 from controller.messages import (
     PROTOCOL_VERSION,
@@ -69,9 +70,10 @@ class Service:
         self._topology = topology
         self._addressing = address(topology)
         self._fail = fail
-        journal = (run_dir / JOURNAL_NAME).open("ab", buffering=0)
+        journal = (run_dir / JOURNAL_NAME).open("a+b", buffering=0)
         self._socket_path = run_dir.absolute() / SOCKET_NAME
         self._listener = northbound.listen(self._socket_path)
+        remove_cut_off_line(journal)
         self._northbound = northbound.Northbound(
             journal,
             self._snapshot,

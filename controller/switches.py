@@ -12,12 +12,15 @@ from typing import Any
 
 from eventlet.queue import Empty, LightQueue
 
-from controller import openflow
+from controller import openflow, openflow_replies
 from controller.flow_entries import FlowEntry
 from controller.flow_table import Change
 from controller.groups import Group, GroupChange
 
 _ANSWER_TIMEOUT_S = 2.0
+_REFUSED = "refused an entry"
+
+_Batch = tuple[list[Change], list[GroupChange]]
 
 _logger = logging.getLogger(__name__)
 
@@ -62,36 +65,52 @@ class OpenFlowSwitches:
         return True
 
     def commit(
-        self, changes: Sequence[Change], groups: Sequence[GroupChange] = ()
+        self, changes: Sequence[Change], groups: Sequence[GroupChange] = (), atomic: bool = False
     ) -> Mapping[str, str]:
-        """Send all changes at once and wait until each switch confirms; why those fail that do."""
-        batches: defaultdict[str, tuple[list[Change], list[GroupChange]]]
-        batches = defaultdict(lambda: ([], []))
+        """Send all changes at once and wait until each switch confirms; why those fail that do.
+
+        `atomic`: a switch makes all of its changes at one instant, if it knows how.
+        """
+        batches: defaultdict[str, _Batch] = defaultdict(lambda: ([], []))
         for change in changes:
             batches[change.entry.switch][0].append(change)
         for group_change in groups:
             batches[group_change.group.switch][1].append(group_change)
         failed = dict.fromkeys(batches.keys() - self.connected, "is not connected")
-        answers = LightQueue()
-        asked: dict[str, Any] = {}
-        for switch in batches.keys() & self.connected:
-            asked[switch] = datapath = self._datapaths[switch]
-            xid, data = openflow.batch(datapath, *batches[switch])
-            self._waiting[datapath, xid] = _Waiting(switch, answers)
-            datapath.send(data)
-        errors = {switch: error for switch, error in self._collect(asked, answers) if error}
+        able = {switch: batches[switch] for switch in batches.keys() & self.connected}
+        errors = self._send(able, openflow.bundle if atomic else openflow.batch)
+        if atomic:
+            refused = [switch for switch, error in errors.items() if error.startswith(_REFUSED)]
+            again = {switch: able[switch] for switch in refused if switch in self.connected}
+            errors = {s: error for s, error in errors.items() if s not in again}
+            errors |= self._send(again, openflow.batch)
         return failed | errors
 
-    def installed(self, switch: str) -> list[FlowEntry]:
-        """The entries of ours that `switch` holds; none when it does not answer."""
-        stats = self._enquire([switch], openflow.own_entries_request).get(switch, [])
-        return [openflow.entry_of(switch, stat) for stat in stats]
+    def _send(
+        self, batches: Mapping[str, _Batch], messages: Callable[..., tuple[int, bytes]]
+    ) -> dict[str, str]:
+        answers = LightQueue()
+        asked: dict[str, Any] = {}
+        for switch, batch in batches.items():
+            asked[switch] = datapath = self._datapaths[switch]
+            xid, data = messages(datapath, *batch)
+            self._waiting[datapath, xid] = _Waiting(switch, answers)
+            datapath.send(data)
+        return {switch: error for switch, error in self._collect(asked, answers) if error}
+
+    def installed(self, switches: Iterable[str]) -> Mapping[str, tuple[FlowEntry, ...]]:
+        """The entries of ours that `switches` hold; those that do not answer are absent."""
+        answers = self._enquire(switches, openflow.own_entries_request)
+        return {
+            switch: tuple(openflow_replies.entry_of(switch, stat) for stat in stats)
+            for switch, stats in answers.items()
+        }
 
     def installed_groups(self, switches: Iterable[str]) -> Mapping[str, tuple[Group, ...]]:
         """The groups that each of `switches` holds; those that do not answer are absent."""
         answers = self._enquire(switches, openflow.groups_request)
         return {
-            switch: tuple(openflow.group_of(switch, stat) for stat in stats)
+            switch: tuple(openflow_replies.group_of(switch, stat) for stat in stats)
             for switch, stats in answers.items()
         }
 
@@ -128,7 +147,7 @@ class OpenFlowSwitches:
     def refused(self, datapath: Any, xid: int, error: str) -> None:
         """An error message has arrived; its batch's barrier reply follows."""
         if waiting := self._waiting.get((datapath, xid)):
-            waiting.error = f"refused an entry ({error})"
+            waiting.error = f"{_REFUSED} ({error})"
         _logger.warning("datapath %s answers %s", datapath.id, error)
 
     def replied(self, datapath: Any, xid: int, part: Sequence[Any], more: bool) -> list[Any] | None:

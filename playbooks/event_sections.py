@@ -123,6 +123,13 @@ class ControlOutage(EventSection):
     for_s: Number = Field(gt=0, description="give after how many seconds it can be reached again")
 
 
+class ControllerCrash(EventSection):
+    """The controller is killed (SIGKILL). The switches go on; a new one takes over from them."""
+
+    do: Literal["controller-crash"]
+    for_s: Number = Field(gt=0, description="give after how many seconds a new one is started")
+
+
 class Flood(EventSection):
     """Hosts flood one victim, in the form of the generator's attack class."""
 
@@ -137,5 +144,6 @@ class Flood(EventSection):
 
 LinkFault = LinkDown | EndDown | Silent | Degrade | Flap
 Event = Annotated[
-    LinkFault | SwitchCrash | HostCrash | ControlOutage | Flood, Field(discriminator="do")
+    LinkFault | SwitchCrash | HostCrash | ControlOutage | ControllerCrash | Flood,
+    Field(discriminator="do"),
 ]

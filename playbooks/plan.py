@@ -42,6 +42,13 @@ class ControlOutage(msgspec.Struct, frozen=True, tag="control-outage"):
     for_s: float
 
 
+class ControllerCrash(msgspec.Struct, frozen=True, tag="controller-crash"):
+    """The controller is killed; a new one is started `for_s` later."""
+
+    at_s: float
+    for_s: float
+
+
 class Flood(msgspec.Struct, frozen=True, tag="flood"):
     """The attack that the schedule carries, marked on the timeline."""
 
@@ -51,7 +58,7 @@ class Flood(msgspec.Struct, frozen=True, tag="flood"):
     sources: tuple[str, ...]
 
 
-Action = Breakdown | ControlOutage | Flood
+Action = Breakdown | ControlOutage | ControllerCrash | Flood
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Carries out the timeline: faults and control outages, each at its instant."""
+"""Carries out the timeline: faults, and what befalls the control, each at its instant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from generators.replay import Replay
-from playbooks.timeline import Instant, Mark, SetControlChannel, SetFault
+from playbooks.processes import CONTROLLER, Processes
+from playbooks.timeline import Instant, Mark, SetControlChannel, SetController, SetFault
 from testbed.faults import Fault, crashed_hosts, crashed_switches
 from testbed.network import Network
 from testbed.probes import Probes
@@ -23,8 +24,11 @@ The controller may meet the switch that much earlier."""
 class Stage:
     """The network and what runs on it, while the timeline changes them."""
 
-    def __init__(self, network: Network, replay: Replay, probes: Probes) -> None:
+    def __init__(
+        self, network: Network, processes: Processes, replay: Replay, probes: Probes
+    ) -> None:
         self._network = network
+        self._processes = processes
         self._replay = replay
         self._probes = probes
         self._holding: dict[int, Fault] = {}
@@ -57,6 +61,12 @@ class Stage:
                 case SetControlChannel(switch=switch, connected=connected):
                     self._network.set_control_channel(switch, connected)
                     yield step.event, step.detail, time.monotonic()
+                case SetController(running=running):
+                    if running:
+                        self._processes.restart(CONTROLLER)
+                    else:
+                        self._processes.kill(CONTROLLER)
+                    yield step.event, {}, time.monotonic()
                 case Mark():
                     yield step.event, step.detail, stated_s
 

@@ -26,7 +26,7 @@ from generators.replay_plan import LEAD_S
 from generators.replay_plan import plan as plan_clients
 from generators.schedule import Schedule
 from playbooks.plan import Plan, read_plan
-from playbooks.processes import Processes
+from playbooks.processes import CONTROLLER, Processes
 from playbooks.stage import Stage
 from playbooks.timeline import instants
 from results.run_directory import Event, RunDirectory
@@ -83,8 +83,8 @@ class Supervisor:
         self._topology: Topology = run_dir.read_topology()
         self._schedule: Schedule = Schedule.load(run_dir.schedule)
         self._events = events
-        self._processes = Processes(run_dir.logs)
         self._selector = selectors.DefaultSelector()
+        self._processes = Processes(run_dir.logs, self._selector)
         self._monitor: FidelityMonitor | None = None
         self._sample_at_s = 0.0
 
@@ -133,7 +133,7 @@ class Supervisor:
         """Everything up, all routes confirmed, the twin in step."""
         plan, here = self._plan, str(self._run_dir.path)
         self._processes.start(
-            "controller",
+            CONTROLLER,
             "controller",
             *("--run-dir", here),
             *("--weight", plan.weight),
@@ -152,8 +152,6 @@ class Supervisor:
         self._processes.watch(links.processes())
         switches = openvswitch.start(self._run_dir.logs)
         self._processes.watch(switches.processes())
-        for pidfd in self._processes.pidfds():
-            self._selector.register(pidfd, selectors.EVENT_READ, "process")
         network = Network(self._topology, links)
         if plan.protection == "bfd":
             network.start_bfd()
@@ -243,7 +241,7 @@ class Supervisor:
         replay.start(start_s)
         self._pause(start_s)
         self.record("traffic-start", {"duration_s": plan.duration_s}, start_s)
-        stage = Stage(network, replay, probes)
+        stage = Stage(network, self._processes, replay, probes)
         for instant in instants(plan.actions, plan.measure_from_s, plan.duration_s):
             stated_s = start_s + instant.at_s
             self._pause(stated_s - stage.lead_s(instant))
@@ -279,8 +277,7 @@ class Supervisor:
                 if key.data == "stdin" and not os.read(key.fd, 4096):
                     raise Stopped
                 if key.data == "process":
-                    name = self._processes.pidfds()[key.fd]
-                    raise LabError(self._processes.obituary(name))
+                    raise LabError(self._processes.obituary(key.fd))
             if any(key.data == "northbound" for key, _ in ready):
                 return
             if until_s - time.monotonic() > _SAMPLE_ROOM_S:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from playbooks.plan import Action, Breakdown, ControlOutage, Flood
+from playbooks.plan import Action, Breakdown, ControllerCrash, ControlOutage, Flood
 from results.fault_events import BEGINS, ENDS
 from testbed.faults import (
     Degraded,
@@ -53,6 +53,18 @@ class SetControlChannel:
 
 
 @dataclass(frozen=True)
+class SetController:
+    """The controller is killed, or a new one is started."""
+
+    running: bool
+
+    @property
+    def event(self) -> str:
+        """Its name in events.jsonl."""
+        return "controller-restart" if self.running else "controller-crash"
+
+
+@dataclass(frozen=True)
 class Mark:
     """Something that happens by itself (the schedule carries it) and is to be recorded."""
 
@@ -60,7 +72,7 @@ class Mark:
     detail: dict[str, Any]
 
 
-Step = SetFault | SetControlChannel | Mark
+Step = SetFault | SetControlChannel | SetController | Mark
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,9 @@ def _expand(number: int, action: Action) -> Iterator[tuple[float, Step]]:
         case ControlOutage(switch=switch, for_s=for_s):
             yield at_s, SetControlChannel(switch, connected=False)
             yield at_s + for_s, SetControlChannel(switch, connected=True)
+        case ControllerCrash(for_s=for_s):
+            yield at_s, SetController(running=False)
+            yield at_s + for_s, SetController(running=True)
         case Flood(for_s=for_s, victim=victim, sources=sources):
             detail = {"victim": victim, "sources": list(sources)}
             yield at_s, Mark("flood-start", detail)

@@ -148,6 +148,9 @@ def _markers(run: ReportedRun) -> list[Marker]:
             case "control-outage-start":
                 label = f"no counters from {named[detail['switch']]}"
                 markers.append(Marker(t_s, label, _end_s(later, "control-outage-end", detail)))
+            case "controller-crash":
+                label = "controller dead"
+                markers.append(Marker(t_s, label, _end_s(later, "controller-restart", detail)))
             case "flood-start":
                 label = f"flood on {named[detail['victim']]}"
                 markers.append(Marker(t_s, label, _end_s(later, "flood-end", detail)))

@@ -53,6 +53,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     - degrade-start, degrade-end: `{"link": [a, b], "over_s": s}` and `loss_percent`, `delay_ms`
     - switch-crash, switch-restart: `{"switch": name}`; host-crash, host-restart: `{"host": name}`
     - control-outage-start, control-outage-end: `{"switch": name}`
+    - controller-crash, controller-restart
     - flood-start, flood-end: `{"victim": host, "sources": [host, ...]}`
     - problem (something that makes the run invalid): `{"reason": text}`
     """

@@ -26,6 +26,8 @@ FloatArray = npt.NDArray[np.float64]
 TIMELINE_EVENTS = frozenset(KIND_OF) | {
     "control-outage-start",
     "control-outage-end",
+    "controller-crash",
+    "controller-restart",
     "flood-start",
     "flood-end",
 }

@@ -6,7 +6,6 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from controller.flow_entries import TO_CONTROLLER, FlowEntry
 from controller.flow_table import Change, FlowTables
@@ -63,7 +62,10 @@ class FakeNetwork:
     # --- what the controller sees ---------------------------------------------------------------
 
     def commit(
-        self, changes: Sequence[Change], groups: Sequence[GroupChange] = ()
+        self,
+        changes: Sequence[Change],
+        groups: Sequence[GroupChange] = (),
+        atomic: bool = False,  # noqa: ARG002 (one at a time is the hardest case)
     ) -> Mapping[str, str]:
         self.commits.append(list(changes))
         for change in groups:
@@ -83,9 +85,8 @@ class FakeNetwork:
             self.on_change()
         return failed
 
-    def installed(self, switch: str) -> list[FlowEntry]:
-        entries = self.tables[switch].of(switch)
-        return [replace(entry, output=None, set_eth_dst=None) for entry in entries]
+    def installed(self, switches: Iterable[str]) -> Mapping[str, tuple[FlowEntry, ...]]:
+        return {s: self.tables[s].of(s) for s in switches if s in self.connected}
 
     def installed_groups(self, switches: Iterable[str]) -> Mapping[str, tuple[Group, ...]]:
         return {s: tuple(self.groups[s].values()) for s in switches if s in self.connected}
@@ -97,6 +98,7 @@ class FakeNetwork:
             del groups[number]
         else:
             groups[number] = change.group
+        self.on_change()
 
     def clock(self) -> float:
         return self.now_s
@@ -105,6 +107,11 @@ class FakeNetwork:
         self._deferred.append((self.now_s + delay_s, call))
 
     # --- what the test does ---------------------------------------------------------------------
+
+    def kill_controller(self) -> None:
+        """Forget what it had deferred; what it had installed stays."""
+        self._deferred.clear()
+        self.commits.clear()
 
     def pass_time(self, seconds: float) -> None:
         """Carry out what was deferred until then, in order."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -219,12 +220,15 @@ def test_a_request_before_ready_is_refused() -> None:
     assert lab.reroute(DETOUR).refused[0].reason == "the controller is not ready"
 
 
-def test_a_pair_that_is_there_already_is_pinned_without_a_change() -> None:
+def test_a_pair_that_is_there_already_is_pinned_by_its_cookie_alone() -> None:
     lab = Lab().connect_all()
+    before = lab.router.installation.routes["h0", "h1"].entries
     lab.network.commits.clear()
-    done = lab.reroute(Route("h0", "h1", ("s0", "s1")))
-    assert done.refused == ()
-    assert not any(lab.network.commits)
+    done = lab.reroute(Route("h0", "h1", ("s0", "s1")), Route("h0", "h1", ("s0", "s1")))
+    assert done.applied == (Route("h0", "h1", ("s0", "s1")),)
+    (change,) = [change for commit in lab.network.commits for change in commit]
+    assert replace(change.entry, cookie=before.ingress.cookie) == before.ingress
+    assert change.entry.requested
     assert lab.router.installation.routes["h0", "h1"].requested
 
 

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from fake_network import ring
 
-from controller import openflow, runtime
+from controller import openflow, openflow_replies, runtime
 from controller.flow_entries import OURS, FlowEntry, base_entries, drop_entry, route_entries
 from controller.flow_table import Change, put, remove
+from controller.protection import Protection
 from controller.switches import OpenFlowSwitches
 from topologies.addressing import address
+from topologies.catalogue import load_topology
+from topologies.detours import detours
+from topologies.paths import shortest_paths
 
 runtime.select("ryu")
 ofproto = runtime.module("ofproto.ofproto_v1_3")
@@ -76,6 +80,17 @@ def sent_by(change: Change) -> Any:
     _, data = openflow.batch(datapath, [change])
     datapath.send(data)
     return flow_mod(datapath, datapath.sent[0])
+
+
+def described(sent: Any) -> Any:
+    """What a switch replies that has taken a flow-mod."""
+    return parser.OFPFlowStats(
+        table_id=sent.table_id,
+        priority=sent.priority,
+        cookie=sent.cookie,
+        match=sent.match,
+        instructions=sent.instructions,
+    )
 
 
 def test_an_entry_becomes_a_flow_mod_that_keeps_counters() -> None:
@@ -160,6 +175,33 @@ def test_a_commit_waits_for_the_barrier_of_each_switch() -> None:
     assert thread.wait() == {}
 
 
+def test_an_atomic_commit_is_one_bundle() -> None:
+    lab = Lab()
+    thread = eventlet.spawn(lab.switches.commit, put([S0]), (), True)
+    eventlet.sleep(0)
+    opened, added, committed, barrier = lab.s0.sent
+    assert {message.kind for message in (opened, added, committed)} == {ofproto.OFPT_EXPERIMENTER}
+    assert flow_mod(lab.s0, Sent(ofproto.OFPT_FLOW_MOD, 0, added.data[24:])).cookie == S0.cookie
+    assert {message.xid for message in lab.s0.sent} == {barrier.xid}
+    lab.switches.confirmed(lab.s0, barrier.xid)
+    assert thread.wait() == {}
+
+
+def test_a_switch_that_knows_no_bundles_is_given_a_batch() -> None:
+    lab = Lab()
+    thread = eventlet.spawn(lab.switches.commit, put([S0, S1]), (), True)
+    eventlet.sleep(0)
+    lab.switches.refused(lab.s0, lab.s0.sent[0].xid, "OFPBRC_BAD_EXPERIMENTER")
+    for datapath in (lab.s0, lab.s1):
+        lab.switches.confirmed(datapath, datapath.sent[-1].xid)
+    eventlet.sleep(0)
+    again = [message.kind for message in lab.s0.sent[4:]]
+    assert again == [ofproto.OFPT_FLOW_MOD, ofproto.OFPT_BARRIER_REQUEST]
+    assert len(lab.s1.sent) == 4
+    lab.switches.confirmed(lab.s0, lab.s0.sent[-1].xid)
+    assert thread.wait() == {}
+
+
 def test_a_commit_names_switches_that_are_not_connected() -> None:
     lab = Lab()
     assert lab.switches.commit(put([S2])) == {"s2": "is not connected"}
@@ -203,19 +245,29 @@ def test_the_end_of_an_old_connection_does_not_forget_the_new_one() -> None:
 
 def test_installed_entries_are_read_from_all_parts_of_the_reply() -> None:
     lab = Lab()
-    thread = eventlet.spawn(lab.switches.installed, "s0")
+    thread = eventlet.spawn(lab.switches.installed, ["s0", "s2"])
     eventlet.sleep(0)
     request = lab.s0.sent[-1]
     cookie_and_mask = request.data[32:48]  # OFPMP_FLOW request, OpenFlow 1.3.5, 7.3.5.2
     assert cookie_and_mask == struct.pack("!QQ", OURS.cookie, OURS.mask)
-    entries = [ROUTE.ingress, drop_entry(ADDRESSING, ("h0", "h2"), "s0")]
+    entries = (ROUTE.ingress, drop_entry(ADDRESSING, ("h0", "h2"), "s0"))
     for number, entry in enumerate(entries):
-        match = parser.OFPMatch(**dict(entry.match))
-        stat = parser.OFPFlowStats(
-            priority=entry.priority, cookie=entry.cookie, match=match, table_id=0
-        )
+        stat = described(sent_by(Change(entry)))
         assert lab.switches.replied(lab.s0, request.xid, [stat], more=number == 0) is None
-    assert [entry.key for entry in thread.wait()] == [entry.key for entry in entries]
+    assert thread.wait() == {"s0": entries}
+
+
+@pytest.mark.parametrize("name", ["ring", "triangle", "leaf-spine"])
+def test_what_a_switch_describes_is_what_it_was_given(name: str) -> None:
+    topology = load_topology(name)
+    addressing = address(topology)
+    protection = Protection(addressing, detours(topology))
+    entries = [*base_entries(addressing), *protection.entries()]
+    for pair, path in shortest_paths(topology).items():
+        route = route_entries(addressing, pair, path, 5, protection.group_id)
+        entries += [route.marked(requested=True).ingress, *route.behind]
+    for entry in entries:
+        assert openflow_replies.entry_of(entry.switch, described(sent_by(Change(entry)))) == entry
 
 
 def test_a_reply_that_nobody_waits_for_is_given_back_whole() -> None:

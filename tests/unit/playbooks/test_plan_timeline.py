@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from playbooks.plan import Breakdown, ControlOutage, Flood
-from playbooks.timeline import Instant, SetControlChannel, SetFault, instants
+from playbooks.plan import Breakdown, ControllerCrash, ControlOutage, Flood
+from playbooks.timeline import Instant, SetControlChannel, SetController, SetFault, instants
 from results.fault_events import BEGINS, ENDS, FaultKind
 from testbed.faults import Degraded, EndDown, Fault, HostCrash, LinkDown, Silent, SwitchCrash
 
@@ -21,6 +21,7 @@ def test_everything_happens_in_order_and_what_ends_ends() -> None:
         Flood(at_s=8.0, for_s=4.0, victim="h2", sources=("h1", "h3")),
         Breakdown(at_s=4.0, kind="link-down", fault=LinkDown(LINK), for_s=2.0),
         ControlOutage(at_s=5.0, switch="s3", for_s=1.5),
+        ControllerCrash(at_s=9.0, for_s=1.0),
     )
     found = instants(actions, measure_from_s=2.0, duration_s=12.0)
     assert told(found) == [
@@ -30,6 +31,8 @@ def test_everything_happens_in_order_and_what_ends_ends() -> None:
         (6.0, "link-up"),
         (6.5, "control-outage-end"),
         (8.0, "flood-start"),
+        (9.0, "controller-crash"),
+        (10.0, "controller-restart"),
         (12.0, "measure-end"),
         (12.0, "flood-end"),
     ]
@@ -37,6 +40,7 @@ def test_everything_happens_in_order_and_what_ends_ends() -> None:
     assert found[1].steps == (SetFault(1, LinkDown(LINK), "link-down", detail),)
     assert found[2].steps == (SetControlChannel("s3", connected=False),)
     assert found[3].steps == (SetFault(1, None, "link-up", detail),)
+    assert found[6].steps == (SetController(running=False),)
     assert found[5].steps[0].detail == {"victim": "h2", "sources": ["h1", "h3"]}
 
 

@@ -1,0 +1,53 @@
+"""Flow entries and groups as switches describe them: the inverse of `controller.openflow`.
+
+A description is the library's object, be it Ryu's or os-ken's: its classes have the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from controller.flow_entries import VLAN_PRESENT, FlowEntry
+from controller.groups import Bucket, Group
+
+
+def entry_of(switch: str, stat: Any) -> FlowEntry:
+    """The entry that this OFPFlowStats describes, as far as it does what entries of ours do."""
+    entry = FlowEntry(
+        switch, stat.priority, frozenset(stat.match.items()), stat.cookie, stat.table_id
+    )
+    for instruction in stat.instructions:
+        if type(instruction).__name__ == "OFPInstructionGotoTable":
+            entry = replace(entry, goto=instruction.table_id)
+        else:
+            entry = _with_actions(entry, instruction.actions)
+    return entry
+
+
+def _with_actions(entry: FlowEntry, actions: Iterable[Any]) -> FlowEntry:
+    for action in actions:
+        match type(action).__name__:
+            case "OFPActionPopVlan":
+                entry = replace(entry, pop_vlan=True)
+            case "OFPActionSetField" if action.key == "eth_dst":
+                entry = replace(entry, set_eth_dst=action.value)
+            case "OFPActionOutput":
+                entry = replace(entry, output=action.port)
+            case "OFPActionGroup":
+                entry = replace(entry, group=action.group_id)
+    return entry
+
+
+def group_of(switch: str, stat: Any) -> Group:
+    """The group that this OFPGroupDescStats describes, as far as it is one of ours."""
+    return Group(switch, stat.group_id, tuple(_bucket_of(bucket) for bucket in stat.buckets))
+
+
+def _bucket_of(bucket: Any) -> Bucket:
+    push = None
+    for action in bucket.actions:
+        if getattr(action, "key", None) == "vlan_vid":
+            push = action.value & ~VLAN_PRESENT
+    return Bucket(bucket.watch_port, push)
