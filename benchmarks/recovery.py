@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from benchmarks import controller_restart
 from benchmarks.recovery_lab import Failure, Outages, Request, measure
 from benchmarks.report import Report, Step, this_machine
 from playbooks.plan import ProtectionMode
@@ -77,6 +78,17 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
             restoration.update({target.name: target.measured for target in reached})
         else:
             targets += reached
+    step(controller_restart.WHAT, 1.0)
+    again = controller_restart.Request(arguments.topology, backend, min(arguments.times, 5))
+    try:
+        restarts = controller_restart.measure(sandbox, again)
+    except MeasurementError as error:
+        rows.append({"what": controller_restart.WHAT, "failed": str(error)})
+        targets += controller_restart.judge(None)
+    else:
+        figures = msgspec.to_builtins(restarts)
+        rows.append({"what": controller_restart.WHAT, "figures": figures})
+        targets += controller_restart.judge(restarts)
     return Report("recovery", machine, rows, targets, {"restoration alone": restoration})
 
 

@@ -31,7 +31,7 @@ class RouteHistory:
     def take(self, messages: Iterable[FromController]) -> None:
         """Take in messages in the order of their sending.
 
-        Those of a snapshot say where a pair is, not when and why it came there.
+        Those of a snapshot, or adopted, say where a pair is, not when and why it came there.
         """
         for message in messages:
             if isinstance(message, Hello):
@@ -43,7 +43,8 @@ class RouteHistory:
                 for route in message.routes:
                     new = PlacedRoute(route.path, message.cause, message.t_s)
                     before = self.routes.get((route.src, route.dst))
-                    if message.cause == "snapshot" and before and before.path == route.path:
+                    found = message.cause in ("snapshot", "adoption")
+                    if found and before and before.path == route.path:
                         new = before
                     self.routes[route.src, route.dst] = new
 

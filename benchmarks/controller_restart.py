@@ -1,0 +1,119 @@
+"""A controller killed with SIGKILL and started again, while all pairs send.
+
+`python -m benchmarks.controller_restart`, inside a sandbox, reads a `Request`. A thousand packets a
+second take turns among all pairs of hosts. Prints `Restarts` as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from controller.messages import Ready
+from controller.northbound_client import connect
+from testbed import openvswitch, sandbox
+from testbed.links.probing import open_backend
+from testbed.network import Network
+from testbed.pair_stream import stream
+from testbed.reference.errors import MeasurementError
+from testbed.reference.measuring import last_line
+from testbed.reference.targets import Target, at_most
+from testbed.sandbox import Sandbox
+from topologies.catalogue import load_topology
+
+WHAT = "controller restart"
+_SPACING_S = 0.001
+_BEFORE_S = 0.5
+_DEAD_S = 0.5
+_STREAM_S = 8.0
+"""Long enough for the new controller to be ready, and to look for what it has to clean up."""
+_READY_S = 30.0
+
+
+class Request(msgspec.Struct, frozen=True):
+    """How often it is killed, and in what lab."""
+
+    topology: str
+    backend: str
+    times: int
+
+
+class Restarts(msgspec.Struct, frozen=True):
+    """What became of all packets, and how long after its start each new controller was ready."""
+
+    sent: int
+    lost: int
+    ready_ms: tuple[float, ...]
+
+
+def measure(sandbox_: Sandbox, request: Request) -> Restarts:
+    """Run the lab in a sandbox.
+
+    Raises:
+        MeasurementError: the lab could not be built, or died.
+    """
+    answer = last_line(sandbox_, ["benchmarks.controller_restart"], msgspec.json.encode(request))
+    return msgspec.json.decode(answer, type=Restarts)
+
+
+def judge(restarts: Restarts | None) -> list[Target]:
+    """No packet may be lost; None, for what could not be measured, is unmet."""
+    return [at_most(f"{WHAT}: packets lost", 0, restarts.lost if restarts else None, "packets")]
+
+
+def _inside(request: Request, run_dir: Path) -> Restarts:
+    topology = load_topology(request.topology)
+    (run_dir / "topology.json").write_bytes(msgspec.json.encode(topology))
+    openvswitch.start(run_dir)
+    network = Network(topology, open_backend(request.backend, run_dir))
+    argv = [sys.executable, "-m", "controller", "--run-dir", str(run_dir)]
+    controller = _start(argv)
+    _await_ready(run_dir)
+    delays_s: list[float | None] = []
+    ready_ms: list[float] = []
+    for _ in range(request.times):
+        with ThreadPoolExecutor(1) as pool:
+            streaming = pool.submit(stream, network, topology.od_pairs, _SPACING_S, _STREAM_S)
+            time.sleep(_BEFORE_S)
+            controller.kill()
+            controller.wait()
+            time.sleep(_DEAD_S)
+            started_s = time.monotonic()
+            controller = _start(argv)
+            _await_ready(run_dir)
+            ready_ms.append(1e3 * (time.monotonic() - started_s))
+            delays_s += streaming.result()
+    return Restarts(len(delays_s), delays_s.count(None), tuple(ready_ms))
+
+
+def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+
+
+def _await_ready(run_dir: Path) -> None:
+    deadline_s = time.monotonic() + _READY_S
+    with connect(run_dir / "northbound.sock", _READY_S) as client:
+        while not isinstance(client.receive(max(0.0, deadline_s - time.monotonic())), Ready):
+            if time.monotonic() > deadline_s:
+                raise MeasurementError("the controller is not ready")
+
+
+def main() -> None:
+    """Measure inside the sandbox that this process is the first of."""
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+    sandbox.furnish(openvswitch.environment())
+    with tempfile.TemporaryDirectory(dir="/run") as folder:  # goes with the sandbox
+        restarts = _inside(request, Path(folder))
+    sys.stdout.buffer.write(msgspec.json.encode(restarts) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
