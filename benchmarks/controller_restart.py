@@ -10,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from benchmarks.parts import Part, Verdict
 from controller.messages import Ready
 from controller.northbound_client import connect
 from testbed import openvswitch, sandbox
@@ -24,7 +26,7 @@ from testbed.network import Network
 from testbed.pair_stream import stream
 from testbed.reference.errors import MeasurementError
 from testbed.reference.measuring import last_line
-from testbed.reference.targets import Target, at_most
+from testbed.reference.targets import at_most
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology
 
@@ -35,6 +37,7 @@ _DEAD_S = 0.5
 _STREAM_S = 8.0
 """Long enough for the new controller to be ready, and to look for what it has to clean up."""
 _READY_S = 30.0
+_MOST_TIMES = 5
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -63,9 +66,16 @@ def measure(sandbox_: Sandbox, request: Request) -> Restarts:
     return msgspec.json.decode(answer, type=Restarts)
 
 
-def judge(restarts: Restarts | None) -> list[Target]:
+def parts(sandbox_: Sandbox, topology: str, backend: str, times: int) -> Iterator[Part]:
+    """The one thing that is measured here; more than a few times tell no more."""
+    request = Request(topology, backend, min(times, _MOST_TIMES))
+    yield Part(WHAT, partial(measure, sandbox_, request), judge)
+
+
+def judge(restarts: Restarts | None) -> Verdict:
     """No packet may be lost; None, for what could not be measured, is unmet."""
-    return [at_most(f"{WHAT}: packets lost", 0, restarts.lost if restarts else None, "packets")]
+    lost = restarts.lost if restarts else None
+    return Verdict([at_most(f"{WHAT}: packets lost", 0, lost, "packets")])
 
 
 def _inside(request: Request, run_dir: Path) -> Restarts:

@@ -8,14 +8,12 @@ none was sent that arrived (as in `results.metrics.outage`). Prints `Outages` as
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import cycle, islice, pairwise
 from pathlib import Path
@@ -23,16 +21,14 @@ from typing import Literal
 
 import msgspec
 
-from controller.messages import LinkState, Ready
-from controller.northbound_client import NorthboundClient, connect
+from benchmarks.controlled_lab import controlled, datagram_sockets
+from controller.messages import LinkState
+from controller.northbound_client import NorthboundClient
 from playbooks.plan import ProtectionMode
 from testbed import openvswitch, sandbox
 from testbed.faults import EndDown, Fault, LinkDown, Silent, SwitchCrash
-from testbed.links.probing import open_backend
-from testbed.namespaces import network_namespace
 from testbed.network import Network
 from testbed.numbered_packets import Arrival, Shot, exchange
-from testbed.reference.errors import MeasurementError
 from testbed.reference.measuring import last_line
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology
@@ -41,7 +37,13 @@ from topologies.model import Path as SwitchPath
 from topologies.paths import shortest_paths
 
 Failure = Literal[
-    "link down", "one end down", "silent", "switch crash", "second failure", "controller hung"
+    "link down",
+    "one end down",
+    "silent",
+    "switch crash",
+    "second failure",
+    "controller hung",
+    "silent, controller hung",
 ]
 
 _SPACING_S = 0.001
@@ -52,7 +54,6 @@ _REPAIRED_S = 0.5
 """Between the repair of the first failure and the second."""
 _SETTLE_S = 3.5
 """Between two trials: paths return a second after the last news, BFD may take another."""
-_READY_S = 30.0
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -111,7 +112,7 @@ def _cuts(
         match failure:
             case "one end down":
                 yield (here, there), (EndDown((here, there), there),)
-            case "silent":
+            case "silent" | "silent, controller hung":
                 yield (here, there), (Silent(((here, there), (there, here))),)
             case _:
                 yield tuple(sorted((here, there))), (LinkDown((here, there)),)
@@ -142,7 +143,8 @@ class _Lab:
 
     def try_out(self, trial: Trial, failure: Failure) -> float | None:
         """Let it fail and mend it; the outage in ms."""
-        if failure == "controller hung":
+        hung = failure.endswith("controller hung")
+        if hung:
             self._controller.send_signal(signal.SIGSTOP)
         fails_s = time.monotonic() + 0.1 + _BEFORE_S
         if failure == "second failure":
@@ -155,21 +157,14 @@ class _Lab:
         arrived_s = self._stream(trial.pair, begin_s)
         breaking.join()
         self._network.set_faults(())
-        if failure == "controller hung":
+        if hung:
             self._controller.send_signal(signal.SIGCONT)
         self.settle()
         return longest_hole_ms(arrived_s, fails_s)
 
     def _stream(self, pair: OdPair, begin_s: float) -> list[float]:
         """When the packets were sent that arrived."""
-        with ExitStack() as sockets:
-            ends = {}
-            for host in pair:
-                with network_namespace(self._network.hosts.pid(host)):
-                    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                sockets.enter_context(one)
-                one.bind((self._network.addressing.ipv4[host], 0))
-                ends[host] = one
+        with datagram_sockets(self._network, pair) as ends:
             source, target = (ends[host] for host in pair)
             count = round((_BEFORE_S + _FAILED_S) / _SPACING_S)
             shots = [
@@ -206,20 +201,8 @@ def longest_hole_ms(arrived_s: Sequence[float], failed_s: float) -> float | None
 
 def _inside(request: Request, run_dir: Path) -> Outages:
     topology = load_topology(request.topology)
-    (run_dir / "topology.json").write_bytes(msgspec.json.encode(topology))
-    protected = () if request.protection == "none" else ("--protected",)
-    openvswitch.start(run_dir)
-    network = Network(topology, open_backend(request.backend, run_dir))
-    argv = [sys.executable, "-m", "controller", "--run-dir", str(run_dir), *protected]
-    controller = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
-    if request.protection == "bfd":
-        network.start_bfd()
-    with connect(run_dir / "northbound.sock") as client:
-        deadline_s = time.monotonic() + _READY_S
-        while not isinstance(client.receive(deadline_s - time.monotonic()), Ready):
-            if time.monotonic() > deadline_s:
-                raise MeasurementError("the controller is not ready")
-        lab = _Lab(network, controller, client)
+    with controlled(topology, request.backend, request.protection, run_dir) as ready:
+        lab = _Lab(ready.network, ready.controller, ready.client)
         lab.settle()
         chosen = islice(cycle(trials(topology, request.failure)), request.times)
         return Outages(tuple(lab.try_out(trial, request.failure) for trial in chosen))

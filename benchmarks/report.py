@@ -38,6 +38,25 @@ class Machine(msgspec.Struct, frozen=True):
     """That makes the links, where links matter."""
 
 
+class Interval(msgspec.Struct, frozen=True):
+    """Holds the figure with a probability of 95 % at least."""
+
+    low: float | None
+    """None: unknown; so is `high` of the 95th percentile of 20 values."""
+    high: float | None
+
+    def __str__(self) -> str:
+        match self.low, self.high:
+            case None, None:
+                return "-"
+            case None, high:
+                return f"up to {high:.3g}"
+            case low, None:
+                return f"from {low:.3g}"
+            case low, high:
+                return f"{low:.3g} to {high:.3g}"
+
+
 class Report(msgspec.Struct, frozen=True):
     """The result of a benchmark. All targets met: it has passed."""
 
@@ -49,6 +68,8 @@ class Report(msgspec.Struct, frozen=True):
     targets: Sequence[Target]
     beside: Mapping[str, Mapping[str, float | None]] = {}
     """Other things measured in that run, by their names: the same figures, by target."""
+    intervals: Mapping[str, Interval] = {}
+    """How sure measured figures are, by target, where that is known."""
 
     @property
     def passed(self) -> bool:

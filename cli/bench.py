@@ -77,7 +77,7 @@ def _carry_out(benchmark: Benchmark, name: str, options: argparse.Namespace) -> 
 
 def document(report: Report) -> dict[str, Any]:
     """What `--json` prints."""
-    keys = ("bench", "passed", "machine", "rows", "targets", "beside")
+    keys = ("bench", "passed", "machine", "rows", "targets", "beside", "intervals")
     return {key: getattr(report, key) for key in keys}
 
 
@@ -88,14 +88,18 @@ def targets_table(report: Report) -> Table:
     links = f", {machine.backend} links" if machine.backend else ""
     table = Table(box=None, pad_edge=False, title=f"{report.bench}: {on}{links}")
     table.add_column("")
-    for heading in ("target", "measured", *report.beside):
+    sure = ("95 % interval",) if report.intervals else ()
+    for heading in ("target", "measured", *sure, *report.beside):
         table.add_column(escape(heading), justify="right")
     table.add_column("met")
     for target in report.targets:
         beside = (figure(column.get(target.name)) for column in report.beside.values())
+        interval = (str(report.intervals.get(target.name, "-")),) if sure else ()
         met = "[green]yes[/]" if target.met else "[red]no[/]"
         named = f"{target.name} ({target.unit})" if target.unit else target.name
-        table.add_row(escape(named), target.target, figure(target.measured), *beside, met)
+        table.add_row(
+            escape(named), target.target, figure(target.measured), *interval, *beside, met
+        )
     return table
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from controller.flow_entries import INGRESS, OURS, VLAN_PRESENT, CookieFilter, FlowEntry
+from controller.flow_mod import FlowMod, Protocol
 from controller.flow_table import Change
 from controller.groups import Bucket, GroupChange
 
@@ -65,29 +66,9 @@ def _with_barrier(datapath: Any, messages: Sequence[Any]) -> tuple[int, bytes]:
     return xid, b"".join(bytes(message.buf) for message in whole)
 
 
-def _flow_mod(datapath: Any, change: Change) -> Any:
-    ofproto, parser = datapath.ofproto, datapath.ofproto_parser
-    entry = change.entry
-    common = {
-        "datapath": datapath,
-        "table_id": entry.table,
-        "priority": entry.priority,
-        "match": parser.OFPMatch(**dict(entry.match)),
-    }
-    if change.remove:
-        return parser.OFPFlowMod(
-            **common,
-            command=ofproto.OFPFC_DELETE_STRICT,
-            out_port=ofproto.OFPP_ANY,
-            out_group=ofproto.OFPG_ANY,
-        )
-    # Without OFPFF_RESET_COUNTS, an entry with the same match and priority keeps its counters.
-    return parser.OFPFlowMod(
-        **common,
-        command=ofproto.OFPFC_ADD,
-        cookie=entry.cookie,
-        instructions=_instructions(datapath, entry),
-    )
+def _flow_mod(datapath: Any, change: Change) -> FlowMod:
+    protocol = Protocol(datapath.ofproto, datapath.ofproto_parser)
+    return FlowMod(protocol, change, _instructions)
 
 
 def _instructions(datapath: Any, entry: FlowEntry) -> list[Any]:

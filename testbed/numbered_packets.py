@@ -40,11 +40,29 @@ class Shot:
     arrival: Arrival
 
 
-def exchange(shots: Sequence[Shot], wait_s: float) -> list[float | None]:
-    """Send every shot (given in the order of their times) and return the one-way delays in seconds.
+@dataclass(frozen=True)
+class Flight:
+    """What became of every shot."""
 
-    None: it did not arrive where it should, up to `wait_s` after the last one was sent. Returns as
-    soon as all have arrived.
+    sent_s: list[float]
+    """CLOCK_MONOTONIC."""
+    delays_s: list[float | None]
+    """One way; None: it did not arrive where it should."""
+
+
+def exchange(shots: Sequence[Shot], wait_s: float) -> list[float | None]:
+    """Send every shot as `fly` does, and return the one-way delays in seconds.
+
+    Raises:
+        OSError: a packet cannot be sent.
+    """
+    return fly(shots, wait_s).delays_s
+
+
+def fly(shots: Sequence[Shot], wait_s: float) -> Flight:
+    """Send every shot (given in the order of their times) and see which arrive.
+
+    Waits up to `wait_s` after the last one was sent, and returns as soon as all have arrived.
 
     Raises:
         OSError: a packet cannot be sent.
@@ -55,7 +73,7 @@ def exchange(shots: Sequence[Shot], wait_s: float) -> list[float | None]:
         volley.receive_until(start_s + shot.at_s)
         volley.send(number)
     volley.receive_until(time.monotonic() + wait_s)
-    return volley.delays_s
+    return Flight(volley.sent_s, volley.delays_s)
 
 
 class _Volley:
@@ -63,14 +81,14 @@ class _Volley:
         self._shots = shots
         self._sockets = {shot.arrival.at: shot.arrival.at for shot in shots}
         self._token = os.urandom(8)
-        self._sent_s: list[float] = []
+        self.sent_s: list[float] = []
         self._missing = len(shots)
         self.delays_s: list[float | None] = [None] * len(shots)
 
     def send(self, number: int) -> None:
         shot = self._shots[number]
         payload = _NUMBER.pack(self._token, number).ljust(PAYLOAD_BYTES, b"\0")
-        self._sent_s.append(time.monotonic())
+        self.sent_s.append(time.monotonic())
         shot.source.sendto(payload, shot.address)
 
     def receive_until(self, until_s: float) -> None:
@@ -92,5 +110,5 @@ class _Volley:
         arrival = self._shots[number].arrival
         interface = origin[0] if at.family == socket.AF_PACKET else None
         if (at, interface) == (arrival.at, arrival.interface) and self.delays_s[number] is None:
-            self.delays_s[number] = now_s - self._sent_s[number]
+            self.delays_s[number] = now_s - self.sent_s[number]
             self._missing -= 1

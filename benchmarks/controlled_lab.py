@@ -1,0 +1,85 @@
+"""A network under control inside a sandbox, and sockets in its hosts: what labs here begin with."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from controller.messages import Ready
+from controller.northbound_client import NorthboundClient, connect
+from playbooks.plan import ProtectionMode
+from testbed import openvswitch
+from testbed.links.probing import open_backend
+from testbed.namespaces import network_namespace
+from testbed.network import Network
+from testbed.reference.errors import MeasurementError
+from topologies.model import Topology
+
+_READY_S = 30.0
+
+
+@dataclass(frozen=True)
+class ControlledLab:
+    """All routes of `network` are in place."""
+
+    network: Network
+    controller: subprocess.Popen[bytes]
+    client: NorthboundClient
+
+
+@contextmanager
+def controlled(
+    topology: Topology, backend: str, protection: ProtectionMode, run_dir: Path
+) -> Iterator[ControlledLab]:
+    """Build the network in this sandbox, which ends it.
+
+    Raises:
+        MeasurementError: the controller is not ready in time.
+    """
+    (run_dir / "topology.json").write_bytes(msgspec.json.encode(topology))
+    protected = () if protection == "none" else ("--protected",)
+    openvswitch.start(run_dir)
+    network = Network(topology, open_backend(backend, run_dir))
+    argv = [sys.executable, "-m", "controller", "--run-dir", str(run_dir), *protected]
+    controller = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+    if protection == "bfd":
+        network.start_bfd()
+    with connect(run_dir / "northbound.sock") as client:
+        await_ready(client)
+        yield ControlledLab(network, controller, client)
+
+
+def await_ready(client: NorthboundClient, patience_s: float = _READY_S) -> Ready:
+    """The controller's word that all routes are in place.
+
+    Raises:
+        MeasurementError: it did not come in time.
+    """
+    deadline_s = time.monotonic() + patience_s
+    while time.monotonic() < deadline_s:
+        message = client.receive(max(0.0, deadline_s - time.monotonic()))
+        if isinstance(message, Ready):
+            return message
+    raise MeasurementError("the controller is not ready")
+
+
+@contextmanager
+def datagram_sockets(network: Network, hosts: Iterable[str]) -> Iterator[dict[str, socket.socket]]:
+    """A bound UDP socket in each of the hosts."""
+    with ExitStack() as stack:
+        sockets = {}
+        for host in hosts:
+            with network_namespace(network.hosts.pid(host)):
+                one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            stack.enter_context(one)
+            one.bind((network.addressing.ipv4[host], 0))
+            sockets[host] = one
+        yield sockets

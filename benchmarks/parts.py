@@ -1,0 +1,55 @@
+"""A benchmark of several parts: each is measured and judged by itself, and any may fail."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from benchmarks.report import Interval, Machine, Report, Step
+from testbed.reference.errors import MeasurementError
+from testbed.reference.targets import Target
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the figures of a part mean; see `Report`."""
+
+    targets: Sequence[Target] = ()
+    beside: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something to be measured; `judge` is given None when that raised MeasurementError."""
+
+    what: str
+    measure: Callable[[], Any]
+    judge: Callable[[Any | None], Verdict]
+
+
+def carry_out(bench: str, machine: Machine, parts: Sequence[Part], step: Step) -> Report:
+    """Measure all parts; one that cannot be measured leaves its targets unmet."""
+    rows: list[dict[str, Any]] = []
+    targets: list[Target] = []
+    beside: defaultdict[str, dict[str, float | None]] = defaultdict(dict)
+    intervals: dict[str, Interval] = {}
+    for number, part in enumerate(parts):
+        step(part.what, number / len(parts))
+        try:
+            figures = part.measure()
+        except MeasurementError as error:
+            figures = None
+            rows.append({"what": part.what, "failed": str(error)})
+        else:
+            rows.append({"what": part.what, "figures": msgspec.to_builtins(figures)})
+        verdict = part.judge(figures)
+        targets += verdict.targets
+        intervals |= verdict.intervals
+        for name, column in verdict.beside.items():
+            beside[name] |= column
+    return Report(bench, machine, rows, targets, beside, intervals)
