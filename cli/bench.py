@@ -6,6 +6,7 @@ Words that are not known here go to the benchmark.
 examples:
   twinbed bench links --quick
   twinbed bench seeds high-load 1 2 3 4 5
+  twinbed bench recovery --only "planned reroute" --markdown table.md
   twinbed bench gan-quality topohub:sndlib/abilene --history abilene.npz --seed 1
   twinbed bench vae-imputation --json
 """
@@ -14,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from rich.markup import escape
@@ -44,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("name", nargs="?", metavar="NAME", choices=NAMES, help=", ".join(NAMES))
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the table to a file as well"
+    )
     parser.set_defaults(passed_on=())
 
 
@@ -61,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         results.print(targets_table(report))
         messages.print(verdict(report), highlight=False)
+    if arguments.markdown is not None:
+        _write(arguments.markdown, targets_markdown(report))
     return 0 if report.passed else 1
 
 
@@ -75,6 +83,13 @@ def _carry_out(benchmark: Benchmark, name: str, options: argparse.Namespace) -> 
         raise KeyboardInterrupt from None
 
 
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text)
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror}") from error
+
+
 def document(report: Report) -> dict[str, Any]:
     """What `--json` prints."""
     keys = ("bench", "passed", "machine", "rows", "targets", "beside", "intervals")
@@ -82,25 +97,45 @@ def document(report: Report) -> dict[str, Any]:
 
 
 def targets_table(report: Report) -> Table:
-    """Every target with what was measured, and what it stands beside, if anything."""
-    machine = report.machine
-    on = f"{machine.cpus} processors, Linux {machine.kernel}"
-    links = f", {machine.backend} links" if machine.backend else ""
-    table = Table(box=None, pad_edge=False, title=f"{report.bench}: {on}{links}")
-    table.add_column("")
-    sure = ("95 % interval",) if report.intervals else ()
-    for heading in ("target", "measured", *sure, *report.beside):
-        table.add_column(escape(heading), justify="right")
-    table.add_column("met")
-    for target in report.targets:
-        beside = (figure(column.get(target.name)) for column in report.beside.values())
-        interval = (str(report.intervals.get(target.name, "-")),) if sure else ()
-        met = "[green]yes[/]" if target.met else "[red]no[/]"
-        named = f"{target.name} ({target.unit})" if target.unit else target.name
-        table.add_row(
-            escape(named), target.target, figure(target.measured), *interval, *beside, met
-        )
+    """Every target with what was measured, how sure that is, and what it stands beside."""
+    table = Table(box=None, pad_edge=False, title=_title(report))
+    headings, *rows = _cells(report)
+    for number, heading in enumerate(headings):
+        last = number == len(headings) - 1
+        table.add_column(escape(heading), justify="right" if number > 0 and not last else "left")
+    for *cells, met in rows:
+        colour = "green" if met == "yes" else "red"
+        table.add_row(*map(escape, cells), f"[{colour}]{met}[/]")
     return table
+
+
+def targets_markdown(report: Report) -> str:
+    """The same as a table for a document."""
+    headings, *rows = _cells(report)
+    rule = ["---", *("---:" for _ in headings[1:-1]), "---"]
+    lines = [f"| {' | '.join(cells)} |" for cells in (headings, rule, *rows)]
+    return "\n".join([f"{_title(report)}:", "", *lines, ""])
+
+
+def _title(report: Report) -> str:
+    machine = report.machine
+    links = f", {machine.backend} links" if machine.backend else ""
+    return f"{report.bench}: {machine.cpus} processors, Linux {machine.kernel}{links}"
+
+
+def _cells(report: Report) -> Iterator[list[str]]:
+    """The table, its headings first."""
+    sure = ["95 % interval"] if report.intervals else []
+    yield ["", "target", "measured", *sure, *report.beside, "met"]
+    for target in report.targets:
+        yield [
+            f"{target.name} ({target.unit})" if target.unit else target.name,
+            target.target,
+            figure(target.measured),
+            *(str(report.intervals.get(target.name, "-")) for _ in sure),
+            *(figure(column.get(target.name)) for column in report.beside.values()),
+            "yes" if target.met else "no",
+        ]
 
 
 def figure(measured: float | None) -> str:

@@ -7,12 +7,13 @@ import json
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from benchmarks.report import NAMES, Machine, Report, Step
-from cli.bench import document, figure, targets_table, verdict
+from benchmarks.report import NAMES, Interval, Machine, Report, Step
+from cli.bench import document, figure, targets_markdown, targets_table, verdict
 from cli.main import main
 from generators.history import HistoryError
 from playbooks.runner import Interrupted
@@ -89,7 +90,8 @@ def test_the_verdict_counts_what_is_not_met_and_says_what_failed() -> None:
 
 def test_the_document_has_all_figures_and_targets() -> None:
     whole = document(report(MET, beside={"plain veth": {"delay [idle]": 0.05}}))
-    assert set(whole) == {"bench", "passed", "machine", "rows", "targets", "beside"}
+    keys = {"bench", "passed", "machine", "rows", "targets", "beside", "intervals"}
+    assert set(whole) == keys
     assert whole["passed"] is True
 
 
@@ -166,3 +168,30 @@ def test_the_list_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> N
     assert all(name in listed for name in NAMES)
     assert main(["bench", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == dict(NAMES)
+
+
+def test_the_table_may_go_into_a_document_with_its_intervals() -> None:
+    intervals = {MET.name: Interval(0.1, None)}
+    beside = {"plain": {UNMET.name: 7.0}}
+    table = targets_markdown(report(MET, UNMET, intervals=intervals, beside=beside))
+    assert table.splitlines() == [
+        "links: 2 processors, Linux 6.1.0, userspace links:",
+        "",
+        "|  | target | measured | 95 % interval | plain | met |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+        "| delay [idle] (ms) | <= 0.5 | 0.123 | from 0.1 | - | yes |",
+        "| frames | <= 10 | 12,346 | - | 7 | no |",
+    ]
+
+
+def test_the_table_is_written_to_the_file_that_is_asked_for(
+    install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(lambda *_: report(MET))
+    file = tmp_path / "table.md"
+    assert main(["bench", "links", "--markdown", str(file)]) == 0
+    assert "delay [idle] (ms) | <= 0.5 | 0.123 | yes |" in file.read_text()
+    assert main(["bench", "links", "--markdown", str(tmp_path)]) == 2
+    assert f"{tmp_path} cannot be written: Is a directory" in capsys.readouterr().err.replace(
+        "\n", ""
+    )
