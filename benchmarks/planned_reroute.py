@@ -218,6 +218,11 @@ class _Lab:
         )
 
 
+def _unphased(change: Callable[[], float]) -> tuple[None, float]:
+    """The time that a change takes, in ms; it has no phases."""
+    return None, 1e3 * change()
+
+
 def _later(at_s: float, change: Callable[[], Any]) -> Any:
     time.sleep(max(0.0, at_s - time.monotonic()))
     return change()
@@ -236,7 +241,7 @@ def _inside(request: Request, run_dir: Path) -> Moves:
         for _ in range(request.times):
             here, there = there, here
             change = delete_then_add(here, there)
-            roughly.append(lab.under_traffic(lambda change=change: (None, 1e3 * change())))
+            roughly.append(lab.under_traffic(partial(_unphased, change)))
         return Moves(len(lab.equal_delay), gently, tuple(roughly))
 
 

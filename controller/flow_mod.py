@@ -97,7 +97,7 @@ def _field(ofproto: Any, name: str, value: int | str) -> bytes:
 
 @lru_cache(maxsize=1 << 12)
 def _what(protocol: Protocol, instructions: Instructions, what: tuple[Any, ...]) -> bytes:
-    nowhere = dict.fromkeys(_WHERE, 0) | {"match": frozenset()}
+    nowhere: dict[str, Any] = {"switch": "", "priority": 0, "match": frozenset(), "cookie": 0}
     entry = FlowEntry(**nowhere, **dict(zip(_WHAT, what, strict=True)))
     buffer = bytearray()
     for instruction in instructions(protocol, entry):
