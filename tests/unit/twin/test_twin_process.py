@@ -118,7 +118,7 @@ def test_it_reroutes_survives_its_controller_and_ends_on_sigterm(
     process.send_signal(signal.SIGTERM)
     asked_s = time.monotonic()
     assert process.wait(PATIENCE_S) == 0
-    assert time.monotonic() - asked_s < 1
+    assert time.monotonic() - asked_s < 5  # no wait of its own; a busy machine takes a second
     decisions = [r for r in records(run_dir) if isinstance(r, Decision)]
     assert len(decisions) >= 2
     assert len({d.decision_id for d in decisions}) == len(decisions)
