@@ -45,7 +45,8 @@ def kernel_parts(capabilities: Capabilities) -> list[Part]:
             capabilities.netem,
             found="can be attached",
             instead="links made by the userspace link daemon",
-            remedy="modprobe sch_netem sch_htb (Ubuntu: package linux-modules-extra-...)",
+            remedy="modprobe sch_netem sch_htb sch_prio cls_flower "
+            "(Ubuntu: package linux-modules-extra-...)",
         ),
         tried(
             "OVS kernel datapath",

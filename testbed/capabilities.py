@@ -13,7 +13,9 @@ _TRY_NETEM = """
 ip link add dev probe0 type veth peer name probe1
 tc qdisc add dev probe0 root handle 1: htb default 1
 tc class add dev probe0 parent 1: classid 1:1 htb rate 10mbit
-tc qdisc add dev probe0 parent 1:1 handle 10: netem delay 1ms limit 100
+tc qdisc add dev probe0 parent 1:1 handle 2: prio
+tc filter add dev probe0 parent 2: protocol ip flower ip_tos 0xc0/0xfc classid 2:1
+tc qdisc add dev probe1 root netem delay 1ms limit 100
 """
 _TRY_KERNEL_DATAPATH = "ovs-dpctl -vconsole:off add-dp probe0"
 _TRY_REAL_TIME = "chrt --fifo 10 true"
@@ -31,7 +33,7 @@ class Capabilities:
     tun: Finding = _UNTRIED
     """TAP devices, which the userspace link backend is made of."""
     netem: Finding = _UNTRIED
-    """veth, HTB and netem, which the kernel link backend is made of."""
+    """veth, HTB, netem, prio and flower, which the kernel link backend is made of."""
     kernel_datapath: Finding = _UNTRIED
     """The openvswitch module: switches that forward in the kernel."""
     real_time: Finding = _UNTRIED

@@ -69,6 +69,9 @@ class LinkCounters(msgspec.Struct, frozen=True, kw_only=True):
     corrupted: int | None = None
     queue_high_water_packets: int | None = None
     """The most that ever waited at once."""
+    dropped_by_class: tuple[int, int, int] | None = None
+    """Of `dropped_by_queue`: network control, expedited, best effort. None: there is one queue, or
+    this backend cannot say."""
 
 
 class LinksSample(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,13 +43,15 @@ class Host:
 
 JitterDistribution = Literal["normal", "uniform", "pareto"]
 
+Queueing = Literal["fifo", "priority"]
+
 
 @dataclass(frozen=True)
 class LinkShape:
     """What a link does to frames, the same in both directions.
 
     `queue_packets` bounds the frames waiting for the transmitter; one more is tail-dropped. With
-    `queue_bytes`, their bytes are bounded instead.
+    `queue_bytes`, their bytes are bounded instead. Each queue has this bound for itself.
     """
 
     rate_bps: float
@@ -70,6 +72,9 @@ class LinkShape:
     duplicate_percent: float = 0.0
     corrupt_percent: float = 0.0
     """Share of frames in which one bit is flipped."""
+    queueing: Queueing = "fifo"
+    """One queue, or one each for network control, expedited and best effort, in that order of
+    strict priority (testbed/links/service_class.py). Cannot change during a run."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,15 @@ import networkx as nx
 from pydantic import Field, StringConstraints
 
 from topologies.documents import ANY, Document, KeyPath, Problem, did_you_mean, read_document
-from topologies.model import Host, JitterDistribution, Link, LinkShape, Switch, Topology
+from topologies.model import (
+    Host,
+    JitterDistribution,
+    Link,
+    LinkShape,
+    Queueing,
+    Switch,
+    Topology,
+)
 from topologies.validation import Count, Flag, Number, Section, Text, validate
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,8}$")]
@@ -91,6 +99,11 @@ class ShapeSection(Section):
         ge=_FRAME_BYTES,
         description="give how many bytes may wait to be sent, instead of packets: at least one "
         f"large frame of {_FRAME_BYTES}",
+    )
+    queueing: Queueing | None = Field(
+        default=None,
+        description="give fifo for one queue, or priority: network control (CS6, CS7) goes first, "
+        "then expedited (EF, CS5), then all else, each with a queue of its own",
     )
 
     def over(self, shape: LinkShape) -> LinkShape:

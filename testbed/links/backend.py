@@ -14,6 +14,8 @@ from topologies.model import DirectedLink, Link, LinkShape, Topology
 if TYPE_CHECKING:  # the link daemon, which starts quickly, has no need of Mininet
     from mininet.link import Link as MininetLink
 
+QUEUEING_STAYS = "one queue cannot become several, or the other way, during a run"
+
 
 class LinkError(Exception):
     """A link could not be made or changed; the message names it."""

@@ -18,7 +18,13 @@ from topologies.model import LinkShape
 _NS_PER_MS = 1_000_000
 
 Arrivals = tuple[tuple[int, bytes], ...]
-"""What comes out at the far end: due instant in nanoseconds, and frame."""
+"""What comes out at the far end: due instant in nanoseconds, and frame.
+
+Or, in place of a frame, `LOOK_AGAIN`.
+"""
+
+LOOK_AGAIN = b""
+"""Frames may be due at that instant that are not known yet: `proceed` is to be called then."""
 
 
 class Channel:
@@ -35,6 +41,7 @@ class Channel:
         "_duplicate",
         "_jitter",
         "_keeps_order",
+        "_least_delay_ns",
         "_loss",
         "_plain",
         "_random",
@@ -62,14 +69,19 @@ class Channel:
         self.dropped_by_fault = 0
         self.duplicated = 0
         self.corrupted = 0
-        self.reshape(shape)
+        self._take_shape(shape)
 
-    def reshape(self, shape: LinkShape) -> None:
+    def reshape(self, now_ns: int, shape: LinkShape) -> Arrivals:  # noqa: ARG002
         """Frames admitted from now on meet `shape`; those in flight keep their due time."""
         self._transmitter.reshape(shape)
+        self._take_shape(shape)
+        return ()
+
+    def _take_shape(self, shape: LinkShape) -> None:
         self._delay_ns = round(shape.delay_ms * _NS_PER_MS)
         self._jitter = jitter_of(shape, self._random)
         self._loss = loss_of(shape, self._random)
+        self._least_delay_ns = 0 if self._jitter else self._delay_ns
         self._keeps_order = not shape.reordering
         self._duplicate = shape.duplicate_percent / 100
         self._corrupt = shape.corrupt_percent / 100
@@ -98,14 +110,11 @@ class Channel:
         if finish_ns is None:
             self.dropped_by_queue += 1
             return ()
-        due_ns = finish_ns + self._delay_ns
-        if not self._plain:
-            return self._impaired(finish_ns, due_ns, frame)
-        if self._keeps_order:
-            if due_ns < self._arrives_after_ns:
-                due_ns = self._arrives_after_ns
-            self._arrives_after_ns = due_ns
-        return ((due_ns, frame),)
+        return self._emerge(finish_ns, frame)
+
+    def proceed(self, at_ns: int) -> Arrivals:  # noqa: ARG002
+        """What has become known by `at_ns`, after `LOOK_AGAIN`: here, all is known at once."""
+        return ()
 
     def counters(self) -> LinkCounters:
         """Frames since the start."""
@@ -119,6 +128,17 @@ class Channel:
             corrupted=self.corrupted,
             queue_high_water_packets=self._transmitter.high_water_packets,
         )
+
+    def _emerge(self, finish_ns: int, frame: bytes) -> Arrivals:
+        """What the medium makes of a frame that has been sent at `finish_ns`."""
+        due_ns = finish_ns + self._delay_ns
+        if not self._plain:
+            return self._impaired(finish_ns, due_ns, frame)
+        if self._keeps_order:
+            if due_ns < self._arrives_after_ns:
+                due_ns = self._arrives_after_ns
+            self._arrives_after_ns = due_ns
+        return ((due_ns, frame),)
 
     def _impaired(self, finish_ns: int, due_ns: int, frame: bytes) -> Arrivals:
         if self._loss and self._loss():

@@ -18,6 +18,7 @@ from itertools import count
 
 import msgspec
 
+from testbed.links.channel import LOOK_AGAIN, Arrivals
 from testbed.links.lateness import Lateness
 from testbed.links.load import TURN_NS, Load
 from testbed.links.protocol import (
@@ -160,7 +161,7 @@ class LinkDaemon:
                 frame = os.read(source, _FRAME_BYTES)
                 reads += 1
                 for due_ns, arriving in admit(arrival_ns, frame):
-                    if due_ns <= at_once_ns and not direction.held:
+                    if due_ns <= at_once_ns and not direction.held and arriving is not LOOK_AGAIN:
                         self._lateness.add(now_ns - due_ns)
                         direction.deliver(arriving)
                     else:
@@ -173,9 +174,13 @@ class LinkDaemon:
         self._load.frames += reads
 
     def _hold(self, due_ns: int, direction: Direction, frame: bytes) -> None:
-        """Keep a frame until it is due."""
+        """Keep a frame, or `LOOK_AGAIN`, until it is due."""
         heapq.heappush(self._in_flight, (due_ns, next(self._sequence), direction, frame))
         direction.held += 1
+
+    def _hold_all(self, direction: Direction, arrivals: Arrivals) -> None:
+        for due_ns, frame in arrivals:
+            self._hold(due_ns, direction, frame)
 
     def _release(self, early_ns: int) -> None:
         """Write every frame that is due."""
@@ -187,8 +192,11 @@ class LinkDaemon:
                 break
             _, _, direction, frame = heapq.heappop(in_flight)
             direction.held -= 1
-            self._lateness.add(now_ns - due_ns)
-            direction.deliver(frame)
+            if frame is LOOK_AGAIN:
+                self._hold_all(direction, direction.channel.proceed(due_ns))
+            else:
+                self._lateness.add(now_ns - due_ns)
+                direction.deliver(frame)
 
     def _listen(self) -> bool:
         """Put a request on the agenda; False when the supervisor has gone."""
@@ -216,7 +224,9 @@ class LinkDaemon:
                 for spec in links:
                     self._create(spec)
             case Reshape(link=number, shape=shape):
-                self._links[number].reshape(shape)
+                for direction in self._links[number].directions:
+                    now_ns = time.monotonic_ns()
+                    self._hold_all(direction, direction.channel.reshape(now_ns, shape))
             case SetCondition():
                 self._set_condition(request)
             case Inspect():
@@ -244,10 +254,10 @@ class LinkDaemon:
     def _drop_in_flight(self) -> None:
         """Lose the frames that are on links which have failed."""
         passing = [entry for entry in self._in_flight if entry[2].channel.works]
-        for _, _, direction, _ in self._in_flight:
+        for _, _, direction, frame in self._in_flight:
             if not direction.channel.works:
                 direction.held -= 1
-                direction.channel.dropped_by_fault += 1
+                direction.channel.dropped_by_fault += frame is not LOOK_AGAIN
         heapq.heapify(passing)
         self._in_flight[:] = passing
 

@@ -29,11 +29,11 @@ from testbed.records import LinkCounters
 from topologies.addressing import Addressing
 from topologies.model import DirectedLink, Link, LinkShape, Topology
 
-Disciplines = Mapping[str, Mapping[str, Any]]
-"""By interface."""
+Disciplines = Mapping[str, Counter[str]]
+"""The figures of each interface's queues, taken together, or of its medium."""
 
 _COUNTED = ("pfifo", "bfifo", "netem")
-"""Of every inner interface, one counts; see wire.py."""
+_FIGURES = ("packets", "drops", "qlen")
 
 
 class KernelLinks:
@@ -131,9 +131,13 @@ class KernelLinks:
         self._tc.run(line for wire, shape in failed for line in renew(wire, shape))
 
     def _disciplines(self, after: Iterable[str] = ()) -> Disciplines:
-        """The figures of each interface's queue or medium, once the commands `after` are done."""
+        """What the disciplines say once the commands `after` are done."""
         (shown,) = self._tc.run([*after, "qdisc show"])
-        return {each["dev"]: each for each in shown if each["kind"] in _COUNTED}
+        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for each in shown:
+            if each["kind"] in _COUNTED:
+                found[each["dev"]].update({figure: each[figure] for figure in _FIGURES})
+        return found
 
     def _turning(
         self, conditions: Mapping[Link, LinkCondition], works: bool

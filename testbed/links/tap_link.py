@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from testbed.links import tap
 from testbed.links.backend import LinkCondition
 from testbed.links.channel import Channel
+from testbed.links.priority_channel import PriorityChannel
 from testbed.links.protocol import LinkSpec
-from topologies.model import LinkShape
 
 _CARD_FAILURES = {
     errno.EIO: "the interface is down",
@@ -62,16 +62,12 @@ class TapLink:
         """
         self._fds = (tap.create_tap(spec.a), tap.create_tap(spec.b))
         self._carrier = (True, True)
-        there, back = Channel(spec.shape, seed), Channel(spec.shape, seed + 1)
+        kind = PriorityChannel if spec.shape.queueing == "priority" else Channel
+        there, back = kind(spec.shape, seed), kind(spec.shape, seed + 1)
         self.directions = (
             Direction(self._fds[0], self._fds[1], spec.b, there),
             Direction(self._fds[1], self._fds[0], spec.a, back),
         )
-
-    def reshape(self, shape: LinkShape) -> None:
-        """Frames taken in from now on meet `shape`."""
-        for direction in self.directions:
-            direction.channel.reshape(shape)
 
     def set_passing(self, condition: LinkCondition) -> None:
         """Let frames through, or not, without telling the ends."""

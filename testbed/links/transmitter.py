@@ -24,6 +24,7 @@ class Transmitter:
         "_most_bytes",
         "_most_packets",
         "_ns_per_byte",
+        "free_ns",
         "high_water_packets",
     )
 
@@ -31,6 +32,8 @@ class Transmitter:
         self._finishes_ns: deque[int] = deque()
         self._lengths: deque[int] = deque()
         self._bytes_ahead = 0
+        self.free_ns = 0
+        """When all that has been taken has been sent."""
         self.high_water_packets = 0
         """The most frames that ever waited at once."""
         self.reshape(shape)
@@ -46,6 +49,11 @@ class Transmitter:
         self._finishes_ns.clear()
         self._lengths.clear()
         self._bytes_ahead = 0
+        self.free_ns = 0
+
+    def duration_ns(self, length: int) -> int:
+        """How long it takes to send a frame of `length` bytes."""
+        return ceil(length * self._ns_per_byte)
 
     def take(self, now_ns: int, length: int) -> int | None:
         """When a frame of `length` bytes that comes now has been sent; None: the queue is full."""
@@ -60,7 +68,7 @@ class Transmitter:
             start_ns = finishes_ns[-1]
             if len(finishes_ns) > self.high_water_packets:
                 self.high_water_packets = len(finishes_ns)
-        finish_ns = start_ns + ceil(length * self._ns_per_byte)
+        finish_ns = self.free_ns = start_ns + ceil(length * self._ns_per_byte)
         finishes_ns.append(finish_ns)
         lengths.append(length)
         self._bytes_ahead += length

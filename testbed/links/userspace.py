@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from testbed.links.attachment import ReadyMadeLink
-from testbed.links.backend import LinkCondition
+from testbed.links.backend import QUEUEING_STAYS, LinkCondition, LinkError
 from testbed.links.client import DaemonClient
 from testbed.links.protocol import (
     MAX_MESSAGE_BYTES,
@@ -62,6 +62,8 @@ class UserspaceLinks:
 
     def set_shape(self, link: Link, shape: LinkShape, at_s: float = 0.0) -> float:
         """Change a link while the lab runs; frames in flight keep their due time and order."""
+        if shape.queueing != link.shape.queueing:
+            raise LinkError(f"{link.a}-{link.b}: {QUEUEING_STAYS}")
         return self._do(Reshape(self._number[link], shape, at_s))
 
     def set_condition(self, conditions: Mapping[Link, LinkCondition], at_s: float = 0.0) -> float:

@@ -4,12 +4,12 @@
                  └───────┘ queue, rate     └─ gate ─┘ delay, loss
 
 Each ── is a veth pair; the other direction uses the same pairs the other way. What comes out of
-one pair is redirected into the next. HTB on the transmitter is the rate, and its leaf the queue;
-netem on the far plug is the medium, with its `rate` adding the time that a frame takes to be
-transmitted; the gate between them drops everything while the link has failed. Nothing sits behind
-a port of the switch or in the host, and each loss has a counter of its own.
+one pair is redirected into the next. HTB on the transmitter is the rate, and its leaf the queue or
+queues (leaf.py); netem on the far plug is the medium, with its `rate` adding the time that a frame
+takes to be transmitted; the gate between them drops everything while the link has failed. Nothing
+sits behind a port of the switch or in the host, and each loss has a counter of its own.
 
-See tc-htb(8), tc-pfifo(8), tc-netem(8), tc-mirred(8), tc-actions(8).
+See tc-htb(8), tc-netem(8), tc-mirred(8), tc-actions(8).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from testbed.links.backend import QUEUEING_STAYS
+from testbed.links.leaf import changed_leaf, leaf
 from topologies.model import LinkShape
 
 _MTU_BYTES = 9000
@@ -64,7 +66,7 @@ def attach(wire: Wire, shape: LinkShape) -> Iterator[str]:
     """Commands of tc that make a direction of new interfaces."""
     yield f"qdisc add dev {wire.transmitter} root handle 1: htb default 1"
     yield f"class add {_rate(wire, shape)}"
-    yield f"qdisc add {_queue(wire, shape)}"
+    yield from leaf(wire.transmitter, shape)
     yield f"qdisc add {_medium(wire, shape)}"
     for device in (wire.entry, wire.receiver):
         yield f"qdisc add dev {device} clsact"
@@ -77,7 +79,7 @@ def attach(wire: Wire, shape: LinkShape) -> Iterator[str]:
 def reshape(wire: Wire, shape: LinkShape) -> Iterator[str]:
     """Commands of tc that change a direction; frames in flight keep their due time."""
     yield f"class change {_rate(wire, shape)}"
-    yield f"qdisc change {_queue(wire, shape)}"
+    yield from changed_leaf(wire.transmitter, shape)
     yield f"qdisc change {_medium(wire, shape)}"
 
 
@@ -94,13 +96,15 @@ def open_gate(wire: Wire) -> str:
 def renew(wire: Wire, shape: LinkShape) -> Iterator[str]:
     """Commands of tc that forget what is held, and the statistics with it."""
     yield f"qdisc del dev {wire.transmitter} parent 1:1"
-    yield f"qdisc add {_queue(wire, shape)}"
+    yield from leaf(wire.transmitter, shape)
     yield f"qdisc del dev {wire.exit} root"
     yield f"qdisc add {_medium(wire, shape)}"
 
 
 def unchangeable(old: LinkShape, new: LinkShape) -> str | None:
-    """Why netem cannot get from one shape to another without losing what is in flight, or None."""
+    """Why tc cannot get from one shape to another without losing what is in flight, or None."""
+    if old.queueing != new.queueing:
+        return QUEUEING_STAYS
     if (old.queue_bytes is None) != (new.queue_bytes is None):
         return "a queue in packets cannot become one in bytes, or the other way, during a run"
     if old.jitter_ms and new.jitter_ms and old.jitter_distribution != new.jitter_distribution:
@@ -115,13 +119,6 @@ def _rate(wire: Wire, shape: LinkShape) -> str:
         f"dev {wire.transmitter} parent 1: classid 1:1 htb rate {round(shape.rate_bps)}bit "
         f"burst {burst} cburst {burst} quantum {_MTU_BYTES}"
     )
-
-
-def _queue(wire: Wire, shape: LinkShape) -> str:
-    kind, limit = "pfifo", shape.queue_packets
-    if shape.queue_bytes is not None:
-        kind, limit = "bfifo", shape.queue_bytes
-    return f"dev {wire.transmitter} parent 1:1 handle 2: {kind} limit {limit}"
 
 
 def _medium(wire: Wire, shape: LinkShape) -> str:

@@ -17,7 +17,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SUITES = {
-    "links": ["tests/lab/test_links.py"],
+    "links": ["tests/lab/test_link_priority.py", "tests/lab/test_links.py"],
     "networks": ["tests/lab/test_network*.py", "tests/lab/test_fault*.py"],
 }
 

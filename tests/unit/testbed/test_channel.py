@@ -96,10 +96,10 @@ def test_a_failed_link_loses_everything_and_mends_with_an_empty_queue() -> None:
 def test_a_new_shape_holds_for_what_comes_after_and_keeps_the_order() -> None:
     channel = Channel(SHAPE, seed=0)
     assert due(channel, 0) == 6 * MS
-    channel.reshape(LinkShape(rate_bps=20e6, delay_ms=1.0))
+    channel.reshape(2 * MS, LinkShape(rate_bps=20e6, delay_ms=1.0))
     assert due(channel, 2 * MS) == 6 * MS, "behind the one before"
     assert due(channel, 7 * MS) == 7 * MS + MS // 2 + MS
-    channel.reshape(LinkShape(rate_bps=20e6, delay_ms=0.0, reordering=True))
+    channel.reshape(2 * MS, LinkShape(rate_bps=20e6, delay_ms=0.0, reordering=True))
     assert due(channel, 8 * MS) == 8 * MS + MS // 2
 
 

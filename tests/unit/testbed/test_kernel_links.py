@@ -10,6 +10,7 @@ from testbed.links.wire import attach, interfaces, renew, reshape, unchangeable,
 from topologies.model import LinkShape
 
 SHAPE = LinkShape(rate_bps=12e6, delay_ms=10.0, loss_percent=1.5, queue_packets=50)
+PRIORITY = replace(SHAPE, queueing="priority")
 FORTH, BACK = wires(3)
 
 
@@ -55,20 +56,36 @@ def test_bursts_follow_the_gilbert_model() -> None:
     assert "loss gemodel 6.25% 25% 100% 0%" in words
 
 
-def test_a_change_leaves_everything_in_place() -> None:
-    assert all(line.split()[1] == "change" for line in reshape(FORTH, SHAPE))
+def test_with_priority_every_class_has_a_queue_and_filters_that_lead_to_it() -> None:
+    lines = list(attach(FORTH, PRIORITY))
+    add = f"add dev {FORTH.transmitter} parent 2:"
+    for band in (1, 2, 3):
+        assert f"qdisc {add}{band} handle 2{band}: pfifo limit 50" in lines
+    filters = [line.removeprefix(f"filter {add} ") for line in lines if f"filter {add}" in line]
+    for protocol in ("ip pref", "ipv6 pref", "802.1Q pref 3 flower vlan_ethtype ip "):
+        of_protocol = [line for line in filters if line.startswith(f"protocol {protocol}")]
+        assert any(line.endswith("ip_tos 0xc0/0xfc classid 2:1") for line in of_protocol)
+        assert any(line.endswith("ip_tos 0xb8/0xfc classid 2:2") for line in of_protocol)
 
 
-def test_renewal_makes_the_same_disciplines_again() -> None:
-    made = {line for line in attach(FORTH, SHAPE) if line.startswith("qdisc add")}
-    again = {line for line in renew(FORTH, SHAPE) if line.startswith("qdisc add")}
-    assert len(again) == 2
+@pytest.mark.parametrize("shape", [SHAPE, PRIORITY])
+def test_a_change_leaves_everything_in_place(shape: LinkShape) -> None:
+    assert all(line.split()[1] == "change" for line in reshape(FORTH, shape))
+
+
+@pytest.mark.parametrize(("shape", "count"), [(SHAPE, 2), (PRIORITY, 5)])
+def test_renewal_makes_the_same_disciplines_again(shape: LinkShape, count: int) -> None:
+    made = {line for line in attach(FORTH, shape) if line.startswith("qdisc add")}
+    again = {line for line in renew(FORTH, shape) if line.startswith("qdisc add")}
+    assert len(again) == count
     assert again <= made
+    assert all(line in renew(FORTH, shape) for line in attach(FORTH, shape) if " parent 2:" in line)
 
 
-def test_what_netem_cannot_change_is_refused() -> None:
+def test_what_tc_cannot_change_is_refused() -> None:
     assert unchangeable(SHAPE, replace(SHAPE, delay_ms=99.0, queue_packets=5)) is None
     assert unchangeable(SHAPE, replace(SHAPE, queue_bytes=1000))
+    assert unchangeable(SHAPE, PRIORITY)
     jitter = replace(SHAPE, jitter_ms=1.0)
     assert unchangeable(SHAPE, jitter) is None
     assert unchangeable(jitter, replace(jitter, jitter_distribution="pareto"))

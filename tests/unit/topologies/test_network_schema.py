@@ -63,7 +63,8 @@ def test_a_network_is_read_with_its_defaults(tmp_path: Path) -> None:
 def test_a_link_may_do_all_that_the_model_knows(tmp_path: Path) -> None:
     impairments = (
         "queue_bytes: 30000, jitter_distribution: pareto, jitter_correlation_percent: 25, "
-        "reordering: true, loss_burst_packets: 4, duplicate_percent: 0.5, corrupt_percent: 0.1"
+        "reordering: true, loss_burst_packets: 4, duplicate_percent: 0.5, corrupt_percent: 0.1, "
+        "queueing: priority"
     )
     network = GOOD.replace("loss_percent: 1}", f"loss_percent: 1, {impairments}}}")
     (link,) = load_network(write(tmp_path, network)).core_links
@@ -80,6 +81,7 @@ def test_a_link_may_do_all_that_the_model_knows(tmp_path: Path) -> None:
         loss_burst_packets=4.0,
         duplicate_percent=0.5,
         corrupt_percent=0.1,
+        queueing="priority",
     )
 
 
@@ -112,6 +114,7 @@ def test_bursts_leave_a_frame_between_them(
         ("loss_burst_packets: 0.5", "0.5 is less than 1"),
         ("jitter_correlation_percent: 101", "101.* is more than 100"),
         ("jitter_distribution: gamma", "'gamma' is not one of 'normal', 'uniform' or 'pareto'"),
+        ("queueing: wfq", "'wfq' is not one of 'fifo' or 'priority'"),
         ("reordering: 1", "1 is neither true nor false"),
     ],
 )
