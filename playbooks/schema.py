@@ -15,7 +15,7 @@ from playbooks.fidelity import FidelitySection, only_tightened
 from playbooks.plan import ProtectionMode
 from topologies.catalogue import load_topology, with_core_shape
 from topologies.documents import read_document
-from topologies.model import Topology
+from topologies.model import Queueing, Topology
 from topologies.paths import Weight
 from topologies.validation import Count, Number, Section, Text, validate
 
@@ -29,6 +29,10 @@ class TopologySection(Section):
     )
     queue_packets: Count | None = Field(
         default=None, ge=1, description="give how many frames may wait at every core link"
+    )
+    queueing: Queueing | None = Field(
+        default=None,
+        description="give priority for queues by service class at every core link, fifo for one",
     )
     delay_factor: Number = Field(
         default=1.0, gt=0, description="give what to multiply the delays of core links by"
@@ -127,6 +131,7 @@ class Playbook(Section):
             rate_bps=None if shape.rate_mbps is None else shape.rate_mbps * 1e6,
             queue_packets=shape.queue_packets,
             delay_factor=shape.delay_factor,
+            queueing=shape.queueing,
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from topologies.documents import DocumentError, Problem, did_you_mean
-from topologies.model import Link, Topology
+from topologies.model import Link, Queueing, Topology
 from topologies.schema import load_network
 from topologies.topohub import PREFIX, load_topohub
 
@@ -39,26 +39,32 @@ def with_core_shape(
     rate_bps: float | None = None,
     queue_packets: int | None = None,
     delay_factor: float = 1.0,
+    queueing: Queueing | None = None,
 ) -> Topology:
-    """Return `topology` with another rate and queue on every core link, and its delays scaled."""
+    """Return `topology` with other rates and queues on all core links, and their delays scaled."""
     return replace(
         topology,
         links=tuple(
             link
             if link.a in topology.switch_of
-            else _reshaped(link, rate_bps, queue_packets, delay_factor)
+            else _reshaped(link, rate_bps, queue_packets, delay_factor, queueing)
             for link in topology.links
         ),
     )
 
 
 def _reshaped(
-    link: Link, rate_bps: float | None, queue_packets: int | None, delay_factor: float
+    link: Link,
+    rate_bps: float | None,
+    queue_packets: int | None,
+    delay_factor: float,
+    queueing: Queueing | None,
 ) -> Link:
     shape = replace(
         link.shape,
         rate_bps=rate_bps or link.shape.rate_bps,
         queue_packets=queue_packets or link.shape.queue_packets,
+        queueing=queueing or link.shape.queueing,
         delay_ms=link.shape.delay_ms * delay_factor,
         jitter_ms=link.shape.jitter_ms * delay_factor,
     )

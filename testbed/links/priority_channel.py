@@ -3,8 +3,12 @@
 Which frame is sent after the one in transmission is known only when that has been sent, so the due
 time of a frame that waits is not known when it comes. It is settled, exactly, when somebody comes
 with another frame, or asks: with the frames that it lets out the channel says when it wants to be
-asked again (`LOOK_AGAIN`), which is the earliest instant that a frame which waits now can be due. A
-frame that finds the transmitter idle costs no more than on a link with one queue.
+asked again (`LOOK_AGAIN`), which is the earliest instant that a frame which waits now can be due.
+
+A frame before which none waits, and whose turn comes within 50 us, is settled at once, as if handed
+to the transmit ring of a network card. So a frame of a higher class may wait for 50 us more than by
+the textbook, which is less than the daemon can tell instants apart; on fast links frames that came
+together, and on others those that find the link idle, cost as little as with one queue.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from testbed.links.priority_queues import PriorityQueues
 from testbed.records import LinkCounters
 from topologies.model import LinkShape
 
+TRANSMIT_RING_NS = 50_000
+"""How far ahead frames are settled that need not wait in a queue."""
 _NEVER = sys.maxsize
 
 
@@ -51,13 +57,15 @@ class PriorityChannel(Channel):
         if not self.works:
             self.dropped_by_fault += 1
             return ()
-        started = self._start(now_ns) if self._queues.waiting else ()
-        if self._transmitter.free_ns <= now_ns:
-            return started + self._send(now_ns, frame)
-        if not self._queues.put(frame):
+        queues = self._queues
+        started = self._start(now_ns) if queues.waiting else ()
+        free_ns = self._transmitter.free_ns
+        if not queues.waiting and free_ns <= now_ns + TRANSMIT_RING_NS:
+            return started + self._send(max(now_ns, free_ns), frame)
+        if not queues.put(frame):
             self.dropped_by_queue += 1
             return started
-        return started + self._next_look() if self._queues.next() is frame else started
+        return started + self._next_look() if queues.next() is frame else started
 
     def proceed(self, at_ns: int) -> Arrivals:
         """What has become of the frames that waited until `at_ns`."""

@@ -62,3 +62,5 @@ def test_core_shape_leaves_access_links_alone() -> None:
         assert (after.shape.rate_bps, after.shape.queue_packets) == (5e6, 30)
         assert after.shape.delay_ms == 2.0 * before.shape.delay_ms
     assert with_core_shape(metro) == metro
+    by_class = with_core_shape(metro, queueing="priority")
+    assert {link.shape.queueing for link in by_class.core_links} == {"priority"}
