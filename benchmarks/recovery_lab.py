@@ -31,8 +31,8 @@ from testbed.network import Network
 from testbed.numbered_packets import Arrival, Shot, exchange
 from testbed.reference.measuring import last_line
 from testbed.sandbox import Sandbox
-from topologies.catalogue import load_topology
-from topologies.model import OdPair, Topology
+from topologies.catalogue import load_topology, with_core_shape
+from topologies.model import OdPair, Queueing, Topology
 from topologies.model import Path as SwitchPath
 from topologies.paths import shortest_paths
 
@@ -200,7 +200,8 @@ def longest_hole_ms(arrived_s: Sequence[float], failed_s: float) -> float | None
 
 
 def _inside(request: Request, run_dir: Path) -> Outages:
-    topology = load_topology(request.topology)
+    queueing: Queueing | None = "priority" if request.protection == "bfd" else None
+    topology = with_core_shape(load_topology(request.topology), queueing=queueing)
     with controlled(topology, request.backend, request.protection, run_dir) as ready:
         lab = _Lab(ready.network, ready.controller, ready.client)
         lab.settle()

@@ -32,7 +32,8 @@ class TopologySection(Section):
     )
     queueing: Queueing | None = Field(
         default=None,
-        description="give priority for queues by service class at every core link, fifo for one",
+        description="give priority for queues by service class at every core link, fifo for one; "
+        "without it, as the network says, and priority where BFD protects",
     )
     delay_factor: Number = Field(
         default=1.0, gt=0, description="give what to multiply the delays of core links by"
@@ -122,16 +123,20 @@ class Playbook(Section):
     def network(self) -> Topology:
         """Load the network, with the rates, queues and delays that the playbook asks for.
 
+        BFD asks for queues by service class: in one queue with all else its packets would be lost
+        with all else, and sessions flap on full links.
+
         Raises:
             DocumentError: there is no such network, or its file has problems.
         """
         shape = self.topology
+        by_class: Queueing | None = "priority" if self.routing.protection == "bfd" else None
         return with_core_shape(
             load_topology(shape.use),
             rate_bps=None if shape.rate_mbps is None else shape.rate_mbps * 1e6,
             queue_packets=shape.queue_packets,
             delay_factor=shape.delay_factor,
-            queueing=shape.queueing,
+            queueing=shape.queueing or by_class,
         )
 
 

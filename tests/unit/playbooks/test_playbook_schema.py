@@ -168,6 +168,28 @@ def key_paths(tree: Any) -> list[tuple[Any, ...]]:
     return [(key, *below) for key, child in children for below in [(), *key_paths(child)]]
 
 
+@pytest.mark.parametrize(
+    ("protection", "queueing", "meant"),
+    [("none", "", "fifo"), ("bfd", "", "priority"), ("bfd", ", queueing: fifo", "fifo")],
+)
+def test_bfd_goes_first_on_full_links_unless_told_otherwise(
+    tmp_path: Path, protection: str, queueing: str, meant: str
+) -> None:
+    file = tmp_path / "playbook.yaml"
+    file.write_text(
+        f"""
+name: x
+title: x
+topology: {{use: triangle{queueing}}}
+routing: {{protection: {protection}}}
+traffic: {{kind: normal, interval_s: 2, steps: 4, shortest_path_mlu: 0.5}}
+"""
+    )
+    topology = load_playbook(file).network()
+    assert {link.shape.queueing for link in topology.core_links} == {meant}
+    assert {link.shape.queueing for link in topology.access_links} == {"fifo"}
+
+
 @settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_no_document_brings_the_reader_down(
