@@ -94,7 +94,7 @@ def _tables(run_dir: RunDirectory) -> tuple[bool, Mapping[str, SwitchTables]]:
 
 def _shown(topology: Topology, tables: Mapping[str, SwitchTables]) -> dict[str, _Shown]:
     addressing = address(topology)
-    labels = label_pairs(addressing, (one.flows for one in tables.values()))
+    labels = label_pairs(addressing, {name: one.flows for name, one in tables.items()})
     return {
         name: _Shown(
             flow_rows(addressing, name, one.flows, labels),

@@ -1,11 +1,11 @@
-"""Walk a packet of every pair of hosts through the tables that a run's switches held at its end.
+"""Walk packets of every pair of hosts through the tables that a run's switches held at its end.
 
 The tables are those that Open vSwitch really had (`tables.json` of the run directory). Where the
 run was protected, every pair must get through with each link dead, and each switch, by what the
 switches do themselves: no loop, no black hole. Without protection only the network as it was is
-walked.
+walked. Pairs that a policy of the network denies must be denied.
 
-Exit code 0: all get through; 1: some do not.
+Exit code 0: all get through that should, and no others; 1: otherwise.
 
 example:
   twinbed verify runs/20260105-101500-network-failure-twin
@@ -24,7 +24,7 @@ from rich.table import Table
 
 from cli.errors import UserError
 from cli.output import print_json, results
-from controller.dumped_tables import DumpError, entries_of, groups_of
+from controller.dumped_tables import DumpError, entries_of, groups_of, meters_of
 from controller.messages import FromController, LinkState
 from controller.verification import Breach, Verified, verify
 from playbooks.plan import read_plan
@@ -67,8 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _verify(run_dir: RunDirectory, tables: Mapping[str, SwitchTables], protected: bool) -> Verified:
     entries = [e for switch, one in tables.items() for e in entries_of(switch, one.flows)]
     groups = [g for switch, one in tables.items() for g in groups_of(switch, one.groups)]
+    meters = [m for switch, one in tables.items() for m in meters_of(switch, one.meters)]
     dead = _dead(run_dir)
-    return verify(run_dir.read_topology(), entries, groups, dead, failing=protected and not dead)
+    failing = protected and not dead
+    return verify(run_dir.read_topology(), entries, groups, meters, dead, failing)
 
 
 def _dead(run_dir: RunDirectory) -> frozenset[DirectedLink]:
@@ -97,8 +99,11 @@ def _verdict(verified: Verified, protected: bool) -> str:
     if verified.breaches:
         more = len(verified.breaches) - _SHOWN
         rest = f" ({more} more are not shown)" if more > 0 else ""
-        return f"[red]{len(verified.breaches)} of {walked} do not arrive[/]{rest}"
+        return f"[red]{len(verified.breaches)} of {walked} do not end as they should[/]{rest}"
+    connected = "every pair that can be connected is"
+    if verified.denied:
+        connected += f", except what policies deny ({verified.denied:,} walks)"
     if verified.states == 1:
         why = "a link was down at the end" if protected else "the run had no protection"
-        return f"every pair that can be connected is; only the network as it was: {why}"
-    return f"every pair that can be connected is: {walked}, each link and switch dead in turn"
+        return f"{connected}; only the network as it was: {why}"
+    return f"{connected}: {walked}, each link and switch dead in turn"

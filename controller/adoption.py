@@ -15,6 +15,7 @@ from controller.flow_entries import (
     FlowEntry,
     RouteEntries,
     drop_entry,
+    pair_of,
     route_entries,
 )
 from controller.protection import Protection
@@ -44,7 +45,9 @@ def find(
     tracer = _Tracer(addressing, protection, entries)
     routes: dict[OdPair, tuple[Path, RouteEntries]] = {}
     for ingress in entries:
-        pair = _pair(addressing, ingress) if ingress.is_ingress else None
+        if not ingress.is_ingress:
+            continue
+        pair = pair_of(addressing, ingress.switch, dict(ingress.match))
         if pair is not None and (route := tracer.route(pair, ingress)):
             routes[pair] = route
     drops = (drop_entry(addressing, p, topology.switch_of[p[0]]) for p in topology.od_pairs)
@@ -94,10 +97,3 @@ class _Tracer:
         if entry.group is None:
             return entry.output or 0
         return self._straight.get((entry.switch, entry.group), 0)
-
-
-def _pair(addressing: Addressing, ingress: FlowEntry) -> OdPair | None:
-    match = dict(ingress.match)
-    source = addressing.host_of_ipv4.get(str(match.get("ipv4_src")))
-    target = addressing.host_of_ipv4.get(str(match.get("ipv4_dst")))
-    return (source, target) if source and target else None

@@ -97,6 +97,16 @@ class Application(runtime.app_class()):  # type: ignore[misc]
     def _on_groups(self, event: Any) -> None:
         self._whole(event.msg)
 
+    @_on("MeterConfigStatsReply", _MAIN)
+    def _on_meters(self, event: Any) -> None:
+        self._whole(event.msg)
+
+    @_on("MeterFeaturesStatsReply", _MAIN)
+    def _on_meter_features(self, event: Any) -> None:
+        if switch := self._switch(event.msg.datapath):
+            for features in event.msg.body:
+                self._service.meter_features(switch, features.max_meter)
+
     @_on("FlowStatsReply", _MAIN)
     def _on_flow_stats(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from controller.flow_entries import pair_of
 from controller.messages import GroupCounters, MeterCounters, OdCounters, PortCounters
 from topologies.addressing import Addressing
 from topologies.model import OdPair
@@ -75,22 +76,17 @@ class OdTotals:
     """
 
     def __init__(self, addressing: Addressing) -> None:
-        self._host = addressing.host_of_ipv4
+        self._addressing = addressing
         self._base: dict[OdPair, _Count] = {}
         self._last: dict[OdPair, _Count] = {}
 
-    def update(self, stats: Iterable[Any]) -> tuple[OdCounters, ...]:
-        """OFPFlowStats of the ingress entries of one switch, as totals per pair."""
+    def update(self, switch: str, stats: Iterable[Any]) -> tuple[OdCounters, ...]:
+        """OFPFlowStats of the ingress entries of `switch`, as totals per pair."""
         return tuple(
             self._total(pair, _Count(stat.packet_count, stat.byte_count))
             for stat in stats
-            if (pair := self._pair(dict(stat.match.items())))
+            if (pair := pair_of(self._addressing, switch, dict(stat.match.items())))
         )
-
-    def _pair(self, match: Mapping[str, Any]) -> OdPair | None:
-        source = self._host.get(match.get("ipv4_src", ""))
-        target = self._host.get(match.get("ipv4_dst", ""))
-        return (source, target) if source and target else None
 
     def _total(self, pair: OdPair, count: _Count) -> OdCounters:
         last = self._last.get(pair, _Count())

@@ -1,4 +1,4 @@
-"""What `ovs-ofctl dump-flows` and `dump-groups` print, as entries and groups.
+"""What `ovs-ofctl dump-flows`, `dump-groups` and `dump-meters` print, as plain values.
 
 See ovs-fields(7) for the names of the fields and ovs-actions(7) for the actions. Only what this
 controller installs is understood.
@@ -7,22 +7,49 @@ controller installs is understood.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from controller.flow_entries import (
     ETH_TYPE_ARP,
     ETH_TYPE_IPV4,
+    ETH_TYPE_IPV6,
     TO_CONTROLLER,
+    UNTAGGED,
     VLAN_PRESENT,
     FlowEntry,
     Match,
 )
 from controller.groups import Bucket, Group
+from controller.meters import Meter
+from controller.policies import IP_PROTOCOLS
 
-_ETH_TYPES = {"ip": ETH_TYPE_IPV4, "arp": ETH_TYPE_ARP}
-_ADDRESSES = {"nw_src": "ipv4_src", "nw_dst": "ipv4_dst", "dl_dst": "eth_dst"}
+_TYPES: Mapping[str, tuple[tuple[str, int], ...]] = {
+    "arp": (("eth_type", ETH_TYPE_ARP),),
+    "ip": (("eth_type", ETH_TYPE_IPV4),),
+    "ipv6": (("eth_type", ETH_TYPE_IPV6),),
+    **{
+        f"{name}{suffix}": (("eth_type", eth_type), ("ip_proto", number))
+        for suffix, eth_type in (("", ETH_TYPE_IPV4), ("6", ETH_TYPE_IPV6))
+        for name, number in IP_PROTOCOLS[eth_type].items()
+    },
+}
+"""Packet types that ovs-ofctl has a word for."""
+
+_ADDRESSES = {
+    "nw_src": "ipv4_src",
+    "nw_dst": "ipv4_dst",
+    "ipv6_src": "ipv6_src",
+    "ipv6_dst": "ipv6_dst",
+    "dl_dst": "eth_dst",
+}
 _COUNTERS = ("duration", "n_packets", "n_bytes")
+_PORTS = {"tcp": "tcp", "tcp6": "tcp", "udp": "udp", "udp6": "udp"}
+_UNTAGGED = "0x0000/0x1fff"
+_DSCP_SHIFT = 2  # ovs-ofctl prints the whole octet
 _WORD = re.compile(r"(\w+)(?:=([^,\s]+))?")
+_METER = re.compile(
+    r"meter=(\d+) kbps burst stats bands=\s*type=drop rate=(\d+) burst_size=(\d+)\s*$", re.MULTILINE
+)
 _BUCKET = re.compile(r"bucket=watch_port:(\d+),actions=(.*?)(?=,bucket=|$)")
 
 
@@ -58,6 +85,19 @@ def groups_of(switch: str, groups: str) -> Iterator[Group]:
             yield Group(switch, int(found[1]), buckets)
 
 
+def meters_of(switch: str, meters: str) -> Iterator[Meter]:
+    """The meters of one switch.
+
+    Raises:
+        DumpError: one is not understood.
+    """
+    found = _METER.findall(meters)
+    if len(found) != len(re.findall(r"^\s*meter=", meters, re.MULTILINE)):
+        raise DumpError(f"{switch}: {meters.strip()}")
+    for numbers in found:
+        yield Meter(switch, *map(int, numbers))
+
+
 def _pushed(actions: str) -> int | None:
     found = re.search(r"set_field:(\d+)->vlan_vid", actions)
     return int(found[1]) & ~VLAN_PRESENT if found else None
@@ -76,8 +116,10 @@ def _entry(switch: str, line: str) -> FlowEntry:
             match=_match(words),
             cookie=number["cookie"],
             table=number["table"],
+            meter=_number(actions, r"meter:(\d+)"),
             pop_vlan="pop_vlan" in actions,
             set_eth_dst=_field(actions, r"set_field:([0-9a-f:]{17})->eth_dst"),
+            set_ip_dscp=_number(actions, r"set_field:(\d+)->ip_dscp"),
             output=_output(actions),
             group=_number(actions, r"group:(\d+)"),
             goto=_number(actions, r"goto_table:(\d+)"),
@@ -87,16 +129,23 @@ def _entry(switch: str, line: str) -> FlowEntry:
 
 
 def _match(words: dict[str, str]) -> Match:
+    protocol = next((_PORTS[name] for name in words if name in _PORTS), "")
     fields: set[tuple[str, int | str]] = set()
     for name, value in words.items():
-        if name in _ETH_TYPES:
-            fields.add(("eth_type", _ETH_TYPES[name]))
+        if name in _TYPES:
+            fields.update(_TYPES[name])
         elif name == "dl_type":
             fields.add(("eth_type", int(value, 16)))
         elif name == "in_port":
             fields.add(("in_port", int(value)))
         elif name == "dl_vlan":
             fields.add(("vlan_vid", VLAN_PRESENT | int(value)))
+        elif name == "vlan_tci" and value == _UNTAGGED:
+            fields.add(("vlan_vid", UNTAGGED))
+        elif name == "nw_tos":
+            fields.add(("ip_dscp", int(value) >> _DSCP_SHIFT))
+        elif name == "tp_dst":
+            fields.add((f"{protocol}_dst", int(value)))
         else:
             fields.add((_ADDRESSES[name], value))
     return frozenset(fields)

@@ -1,14 +1,15 @@
 """Routes as flow entries: what has to stand in which switch, without any OpenFlow library.
 
-An IPv4 packet of an OD pair gets its route's label at the ingress switch (table 0), is forwarded
-by label in between (table 1), and gets the host's own address back at the egress switch. A packet
-on a detour has the detour's VLAN tag as well, which table 0 follows or takes off. Nothing is ever
-flooded and the table-miss entry drops, so topology loops are harmless.
+A packet of an OD pair, IPv4 or IPv6, gets its route's label at the ingress switch, is forwarded by
+label in between, and gets the host's own address back at the egress switch. Its pair is known by
+the port that it enters by (`controller.admission`) and the MAC address that it goes to. A packet on
+a detour has the detour's VLAN tag as well. Nothing is ever flooded and what no entry matches is
+dropped, so topology loops are harmless.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import pairwise
@@ -25,8 +26,12 @@ Match = frozenset[tuple[str, int | str]]
 EntryKey = tuple[int, int, Match]
 """Table, priority and match: what makes an entry unique in its switch."""
 
-CLASSIFIER, LABELS = 0, 1
-"""Tables: what a packet is, and where its label leads."""
+CLASSIFIER, POLICIES, ROUTES, LABELS = 0, 1, 2, 3
+"""Tables: what a packet is; for those from hosts, what they may do and which route they take; for
+the others, where their label leads."""
+
+UNTAGGED = 0
+"""OFPVID_NONE: matches packets without a VLAN tag."""
 
 VLAN_PRESENT = 0x1000
 """OFPVID_PRESENT: set in every match and action on a VLAN tag."""
@@ -35,6 +40,7 @@ TO_CONTROLLER = 0xFFFFFFFD
 """OFPP_CONTROLLER."""
 
 ETH_TYPE_IPV4 = 0x0800
+ETH_TYPE_IPV6 = 0x86DD
 ETH_TYPE_ARP = 0x0806
 
 
@@ -48,19 +54,26 @@ class Kind(IntEnum):
     EGRESS = 5
     DROP = 6
     DETOUR = 7
+    ADMIT = 8
+    REFUSE = 9
+    POLICY = 10
     PROBE = 16
 
 
-_PRIORITY = {
+PRIORITY = {
     Kind.MISS: 0,
     Kind.TRANSIT: 100,
     Kind.EGRESS: 100,
     Kind.INGRESS: 200,
     Kind.PROBE: 240,
     Kind.DETOUR: 250,
+    Kind.REFUSE: 260,
+    Kind.ADMIT: 270,
     Kind.ARP: 300,
-    Kind.DROP: 400,
+    Kind.POLICY: 50_000,
+    Kind.DROP: 60_000,
 }
+"""Of entries in one table, the highest first; each policy has the next lower one."""
 
 _OURS = 0x7477 << 48
 _OURS_MASK = 0xFFFF << 48
@@ -104,9 +117,12 @@ class FlowEntry:
     cookie: int
     """Ours (16 bits), placed by a client (1 bit), kind (7 bits), label (40 bits)."""
     table: int = CLASSIFIER
+    meter: int | None = None
+    """Drops what is beyond its rate."""
     pop_vlan: bool = False
     """Also forget the port that the packet came by: its path may lead back there."""
     set_eth_dst: str | None = None
+    set_ip_dscp: int | None = None
     output: int | None = None
     group: int | None = None
     """Instead of `output`."""
@@ -119,13 +135,18 @@ class FlowEntry:
         return self.table, self.priority, self.match
 
     @property
+    def kind(self) -> Kind | None:
+        """What the entry is for, as its cookie says."""
+        return kind_of(self.cookie)
+
+    @property
     def is_ingress(self) -> bool:
         """Whether it gives the packets of an OD pair their label."""
-        return self.cookie & INGRESS.mask == INGRESS.cookie
+        return self.kind is Kind.INGRESS
 
     @property
     def label(self) -> int:
-        """The label of the route that it belongs to; 0: it belongs to none."""
+        """The label of the route that it belongs to, of a policy its number; 0: of neither."""
         return self.cookie & _LABEL_MASK
 
     @property
@@ -159,6 +180,7 @@ def base_entries(addressing: Addressing) -> tuple[FlowEntry, ...]:
         for switch in addressing.datapath_id
         for entry in (
             _entry(switch, Kind.MISS, frozenset(), goto=LABELS),
+            _entry(switch, Kind.MISS, frozenset(), table=POLICIES, goto=ROUTES),
             _entry(switch, Kind.MISS, frozenset(), table=LABELS),
             _entry(switch, Kind.ARP, arp, output=TO_CONTROLLER),
             *_probe_entries(addressing, switch),
@@ -196,8 +218,9 @@ def route_entries(
     ingress = _entry(
         path[0],
         Kind.INGRESS,
-        _pair_match(addressing, pair),
+        _pair_match(addressing, pair, path[0]),
         label,
+        table=ROUTES,
         set_eth_dst=None if path[0] == egress else label_mac(label),
         output=output[path[0]],
         group=group.get(path[0]),
@@ -230,8 +253,20 @@ def detour_end(switch: str, tag: int) -> FlowEntry:
 
 
 def drop_entry(addressing: Addressing, pair: OdPair, ingress: str) -> FlowEntry:
-    """The entry that drops all IPv4 packets of `pair` before its route is looked up."""
-    return _entry(ingress, Kind.DROP, _pair_match(addressing, pair))
+    """The entry that drops all packets of `pair`, whatever the policies say."""
+    return _entry(ingress, Kind.DROP, _pair_match(addressing, pair, ingress), table=POLICIES)
+
+
+def pair_of(addressing: Addressing, switch: str, match: Mapping[str, int | str]) -> OdPair | None:
+    """The pair that an ingress or drop entry of `switch` with this match is about, if any."""
+    source = addressing.neighbour.get((switch, int(match.get("in_port", 0))))
+    target = addressing.host_of_mac.get(str(match.get("eth_dst")))
+    return (source, target) if source and target else None
+
+
+def cookie_of(kind: Kind, label: int = 0) -> int:
+    """The cookie of an entry of ours."""
+    return _OURS | kind << _KIND_SHIFT | label
 
 
 def _entry(
@@ -250,9 +285,9 @@ def _entry(
     """An entry of ours; a group stands in for the output."""
     return FlowEntry(
         switch=switch,
-        priority=_PRIORITY[kind],
+        priority=PRIORITY[kind],
         match=match,
-        cookie=_OURS | kind << _KIND_SHIFT | label,
+        cookie=cookie_of(kind, label),
         table=table,
         pop_vlan=pop_vlan,
         set_eth_dst=set_eth_dst,
@@ -266,12 +301,8 @@ def _tag_match(tag: int) -> Match:
     return frozenset({("vlan_vid", VLAN_PRESENT | tag)})
 
 
-def _pair_match(addressing: Addressing, pair: OdPair) -> Match:
+def _pair_match(addressing: Addressing, pair: OdPair, ingress: str) -> Match:
     source, target = pair
     return frozenset(
-        {
-            ("eth_type", ETH_TYPE_IPV4),
-            ("ipv4_src", addressing.ipv4[source]),
-            ("ipv4_dst", addressing.ipv4[target]),
-        }
+        {("in_port", addressing.port[ingress, source]), ("eth_dst", addressing.mac[target])}
     )

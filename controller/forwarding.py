@@ -10,14 +10,29 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from controller.flow_entries import CLASSIFIER, ETH_TYPE_IPV4, VLAN_PRESENT, FlowEntry
+from controller.flow_entries import (
+    CLASSIFIER,
+    ETH_TYPE_IPV4,
+    POLICIES,
+    UNTAGGED,
+    VLAN_PRESENT,
+    FlowEntry,
+    Kind,
+)
 from controller.groups import Group
+from controller.meters import Meter
+from controller.policies import IP_PROTOCOLS
 from topologies.addressing import Addressing, address
 from topologies.model import DirectedLink, OdPair, Path, Topology
+from topologies.policies import OTHER_TRAFFIC, Traffic
 
 
 class LostError(Exception):
     """A packet did not arrive; the message says where it ended and why."""
+
+
+class DeniedError(LostError):
+    """A policy denies the packet; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -33,35 +48,51 @@ NOTHING_DEAD = Failure()
 
 @dataclass(frozen=True)
 class Packet:
-    """An IPv4 packet of a pair, as it is about to be looked up."""
+    """An IP packet of a pair, as it is about to be looked up."""
 
     pair: OdPair
     at: str
     in_port: int | None
     eth_dst: str
     tag: int | None = None
+    eth_type: int = ETH_TYPE_IPV4
+    traffic: Traffic = OTHER_TRAFFIC
+    dscp: int = 0
+    meters: frozenset[Meter] = frozenset()
+    """Those that it has passed."""
 
 
 class Forwarding:
     """The tables of all switches of a network."""
 
     def __init__(
-        self, topology: Topology, entries: Iterable[FlowEntry], groups: Iterable[Group] = ()
+        self,
+        topology: Topology,
+        entries: Iterable[FlowEntry],
+        groups: Iterable[Group] = (),
+        meters: Iterable[Meter] = (),
     ) -> None:
         self._topology = topology
         self._addressing: Addressing = address(topology)
         self._groups = {group.key: group for group in groups}
+        self._meters = {meter.key: meter for meter in meters}
         self._tables: defaultdict[tuple[str, int], list[FlowEntry]] = defaultdict(list)
         for entry in sorted(entries, key=lambda entry: -entry.priority):
             self._tables[entry.switch, entry.table].append(entry)
 
-    def walk(self, pair: OdPair, failure: Failure = NOTHING_DEAD) -> Path:
+    def walk(
+        self,
+        pair: OdPair,
+        failure: Failure = NOTHING_DEAD,
+        traffic: Traffic = OTHER_TRAFFIC,
+        eth_type: int = ETH_TYPE_IPV4,
+    ) -> Path:
         """The switches that a packet of `pair` crosses from host to host.
 
         Raises:
             LostError: it is dropped, loops, meets something dead, or comes to another host.
         """
-        packet: Packet | None = self.enter(pair)
+        packet: Packet | None = self.enter(pair, traffic, eth_type)
         crossed: list[Packet] = []
         while packet is not None:
             if packet in crossed:
@@ -70,12 +101,15 @@ class Forwarding:
             packet = self.step(packet, failure)
         return tuple(packet.at for packet in crossed)
 
-    def enter(self, pair: OdPair) -> Packet:
+    def enter(
+        self, pair: OdPair, traffic: Traffic = OTHER_TRAFFIC, eth_type: int = ETH_TYPE_IPV4
+    ) -> Packet:
         """A packet that has just reached its ingress switch."""
         source, target = pair
         ingress = self._topology.switch_of[source]
         in_port = self._addressing.port[ingress, source]
-        return Packet(pair, ingress, in_port, self._addressing.mac[target])
+        mac = self._addressing.mac[target]
+        return Packet(pair, ingress, in_port, mac, eth_type=eth_type, traffic=traffic)
 
     def step(self, packet: Packet, failure: Failure = NOTHING_DEAD) -> Packet | None:
         """The packet one switch further on; None: it was delivered, as it should be.
@@ -106,10 +140,9 @@ class Forwarding:
             entry = self._lookup(packet, table)
             if entry is None:
                 break
-            if entry.pop_vlan:
-                packet = replace(packet, tag=None, in_port=None)
-            if entry.set_eth_dst is not None:
-                packet = replace(packet, eth_dst=entry.set_eth_dst)
+            if table == POLICIES and entry.kind == Kind.POLICY and entry.goto is None:
+                raise DeniedError(f"policy {entry.label} denies it")
+            packet = self._changed(packet, entry)
             output, table = entry.output, entry.goto
             if entry.group is not None:
                 packet, output = self._fail_over(packet, entry.group, failure)
@@ -118,18 +151,47 @@ class Forwarding:
             raise LostError(f"{packet.at} drops it")
         return packet, following
 
+    def _changed(self, packet: Packet, entry: FlowEntry) -> Packet:
+        """The packet after all that an entry does but send it somewhere."""
+        if entry.meter is not None:
+            meter = self._meters.get((packet.at, entry.meter))
+            if meter is None:
+                raise LostError(f"{packet.at} has no meter {entry.meter}")
+            packet = replace(packet, meters=packet.meters | {meter})
+        if entry.pop_vlan:
+            packet = replace(packet, tag=None, in_port=None)
+        if entry.set_eth_dst is not None:
+            packet = replace(packet, eth_dst=entry.set_eth_dst)
+        if entry.set_ip_dscp is not None:
+            packet = replace(packet, dscp=entry.set_ip_dscp)
+        return packet
+
     def _lookup(self, packet: Packet, table: int) -> FlowEntry | None:
-        ipv4 = self._addressing.ipv4
-        fields: set[tuple[str, int | str]] = {
-            ("eth_type", ETH_TYPE_IPV4),
-            ("ipv4_src", ipv4[packet.pair[0]]),
-            ("ipv4_dst", ipv4[packet.pair[1]]),
-            ("eth_dst", packet.eth_dst),
-        }
-        if packet.tag is not None:
-            fields.add(("vlan_vid", VLAN_PRESENT | packet.tag))
+        fields = self._fields(packet)
         entries = self._tables.get((packet.at, table), ())
         return next((entry for entry in entries if entry.match <= fields), None)
+
+    def _fields(self, packet: Packet) -> set[tuple[str, int | str]]:
+        """All that a match can ask of a packet."""
+        source, target = packet.pair
+        ipv4 = packet.eth_type == ETH_TYPE_IPV4
+        name, ip = ("ipv4", self._addressing.ipv4) if ipv4 else ("ipv6", self._addressing.ipv6)
+        fields: set[tuple[str, int | str]] = {
+            ("eth_type", packet.eth_type),
+            ("eth_dst", packet.eth_dst),
+            ("vlan_vid", UNTAGGED if packet.tag is None else VLAN_PRESENT | packet.tag),
+            (f"{name}_src", ip[source]),
+            (f"{name}_dst", ip[target]),
+            ("ip_dscp", packet.dscp),
+        }
+        if packet.in_port is not None:
+            fields.add(("in_port", packet.in_port))
+        protocol, port = packet.traffic.protocol, packet.traffic.port
+        if protocol is not None:
+            fields.add(("ip_proto", IP_PROTOCOLS[packet.eth_type][protocol]))
+        if port is not None:
+            fields.add((f"{protocol}_dst", port))
+        return fields
 
     def _fail_over(
         self, packet: Packet, group_id: int, failure: Failure

@@ -10,19 +10,21 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
-from controller import adoption
+from controller import adoption, meters
 from controller.flow_entries import (
     FlowEntry,
     RouteEntries,
-    base_entries,
     drop_entry,
     route_entries,
 )
 from controller.flow_table import Change, FlowTables, put, remove
 from controller.groups import Group, GroupChange, missing, surplus
 from controller.labels import Labels
+from controller.meters import Meter, MeterChange
+from controller.policies import policy_meters
 from controller.protection import Protection
 from controller.reroute import drain_s
+from controller.standing_entries import standing_entries
 from topologies.addressing import address
 from topologies.detours import Detour, Hop
 from topologies.model import DirectedLink, OdPair, Path, Topology
@@ -36,7 +38,11 @@ class Switches(Protocol):
         """Names of the switches that can be programmed now."""
 
     def commit(
-        self, changes: Sequence[Change], groups: Sequence[GroupChange] = (), atomic: bool = False
+        self,
+        changes: Sequence[Change],
+        groups: Sequence[GroupChange] = (),
+        meters: Sequence[MeterChange] = (),
+        atomic: bool = False,
     ) -> Mapping[str, str]:
         """Send all changes at once and wait until each switch confirms; why those fail that do.
 
@@ -48,6 +54,9 @@ class Switches(Protocol):
 
     def installed_groups(self, switches: Iterable[str]) -> Mapping[str, tuple[Group, ...]]:
         """The groups that each of `switches` holds; those that do not answer are absent."""
+
+    def installed_meters(self, switches: Iterable[str]) -> Mapping[str, tuple[Meter, ...]]:
+        """The meters that each of `switches` holds; those that do not answer are absent."""
 
 
 UNPROTECTED: Mapping[Hop, Detour] = MappingProxyType({})
@@ -116,8 +125,9 @@ class Installation:
         self._protection = Protection(self._addressing, detours)
         self.avoided: frozenset[DirectedLink] = frozenset()
         """See `avoid`."""
-        base = (*base_entries(self._addressing), *self._protection.entries())
-        self._tables = FlowTables(base)
+        self._meters = tuple(policy_meters(topology))
+        standing = standing_entries(topology, self._addressing)
+        self._tables = FlowTables((*standing, *self._protection.entries()))
         self._unconfirmed: defaultdict[str, dict[OdPair, Leftovers]] = defaultdict(dict)
         """By ingress switch: the pairs that it may still send along their old entries."""
         self._found: dict[str, tuple[FlowEntry, ...]] | None = {}
@@ -199,6 +209,7 @@ class Installation:
         lost = self._switches.commit(
             put(e for name in names for e in self._tables.missing(name, installed[name])),
             [c for name in names for c in missing(self._groups_of(name), groups[name])],
+            self._missing_meters(names),
             atomic=True,
         )
         confirmed: dict[OdPair, Path] = {}
@@ -245,6 +256,15 @@ class Installation:
     def _entries(self, pair: OdPair, path: Path) -> RouteEntries:
         label = self._labels.fresh()
         return route_entries(self._addressing, pair, path, label, self._protection.group_id)
+
+    def _missing_meters(self, switches: Sequence[str]) -> list[MeterChange]:
+        wanted = [meter for meter in self._meters if meter.switch in switches]
+        installed = self._switches.installed_meters({meter.switch for meter in wanted})
+        return [
+            change
+            for switch, there in installed.items()
+            for change in meters.missing((m for m in wanted if m.switch == switch), there)
+        ]
 
     def _groups_of(self, switch: str) -> tuple[Group, ...]:
         return tuple(g for g in self._protection.groups(self.avoided) if g.switch == switch)

@@ -222,6 +222,21 @@ class Discovery(Message, frozen=True, tag="discovery"):
     miscabled: tuple[Miscabled, ...]
 
 
+class SpoofedArp(Message, frozen=True, tag="spoofed-arp"):
+    """A host has sent an ARP frame under a name that is not its own; it was not answered.
+
+    At most once a second and host.
+    """
+
+    host: str
+    """Who really sent it."""
+    mac: str
+    ipv4: str
+    """Who it claims to be."""
+    refused: int
+    """How many such frames came from the host so far."""
+
+
 class Routes(Message, frozen=True, tag="routes"):
     """Routes now installed and confirmed: all of them in a snapshot, else the changed ones.
 
@@ -268,7 +283,7 @@ class Reroute(msgspec.Struct, frozen=True, tag_field="type", tag="reroute"):
 
 
 class Drop(msgspec.Struct, frozen=True, tag_field="type", tag="drop"):
-    """Drop all IPv4 packets of one OD pair at its ingress switch."""
+    """Drop all packets of one OD pair at its ingress switch."""
 
     request_id: str
     src: str
@@ -297,6 +312,7 @@ FromController = (
     | Gap
     | LinkSilence
     | Discovery
+    | SpoofedArp
     | Routes
     | RerouteDone
     | DropDone

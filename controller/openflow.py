@@ -12,10 +12,16 @@ from controller.flow_entries import INGRESS, OURS, VLAN_PRESENT, CookieFilter, F
 from controller.flow_mod import FlowMod, Protocol
 from controller.flow_table import Change
 from controller.groups import Bucket, GroupChange
+from controller.meters import MeterChange
 
 _ETH_TYPE_VLAN = 0x8100
 _IN_PORT_BITS = 0 << 6 | 15  # offset 0, 16 bits; see ovs-actions(7), "load"
 _BUNDLE_ID = 1  # of a connection; there is one bundle at a time
+
+
+def meter_batch(datapath: Any, *changes: MeterChange) -> tuple[int, bytes]:
+    """Meter-mods and a barrier, as `batch`: bundles take none."""
+    return _with_barrier(datapath, [_meter_mod(datapath, change) for change in changes])
 
 
 def batch(
@@ -78,11 +84,15 @@ def _instructions(datapath: Any, entry: FlowEntry) -> list[Any]:
         actions += [parser.OFPActionPopVlan(), _forget_in_port(datapath)]
     if entry.set_eth_dst is not None:
         actions.append(parser.OFPActionSetField(eth_dst=entry.set_eth_dst))
+    if entry.set_ip_dscp is not None:
+        actions.append(parser.OFPActionSetField(ip_dscp=entry.set_ip_dscp))
     if entry.output is not None:
         actions.append(parser.OFPActionOutput(entry.output, ofproto.OFPCML_NO_BUFFER))
     if entry.group is not None:
         actions.append(parser.OFPActionGroup(entry.group))
     instructions = []
+    if entry.meter is not None:
+        instructions.append(parser.OFPInstructionMeter(entry.meter))
     if actions:
         instructions.append(parser.OFPInstructionActions(ofproto.OFPIT_APPLY_ACTIONS, actions))
     if entry.goto is not None:
@@ -124,6 +134,18 @@ def _bucket(datapath: Any, bucket: Bucket) -> Any:
     return parser.OFPBucket(watch_port=bucket.output, watch_group=ofproto.OFPG_ANY, actions=actions)
 
 
+def _meter_mod(datapath: Any, change: MeterChange) -> Any:
+    ofproto, parser = datapath.ofproto, datapath.ofproto_parser
+    meter = change.meter
+    return parser.OFPMeterMod(
+        datapath,
+        ofproto.OFPMC_MODIFY if change.modify else ofproto.OFPMC_ADD,
+        ofproto.OFPMF_KBPS | ofproto.OFPMF_BURST | ofproto.OFPMF_STATS,
+        meter.meter_id,
+        [parser.OFPMeterBandDrop(meter.rate_kbps, meter.burst_kbit)],
+    )
+
+
 def port_stats_request(datapath: Any) -> Any:
     """Ask for the counters of all ports."""
     return datapath.ofproto_parser.OFPPortStatsRequest(datapath, 0, datapath.ofproto.OFPP_ANY)
@@ -157,6 +179,17 @@ def own_entries_request(datapath: Any) -> Any:
 def groups_request(datapath: Any) -> Any:
     """Ask for all groups."""
     return datapath.ofproto_parser.OFPGroupDescStatsRequest(datapath, 0)
+
+
+def meters_request(datapath: Any) -> Any:
+    """Ask for all meters."""
+    ofproto, parser = datapath.ofproto, datapath.ofproto_parser
+    return parser.OFPMeterConfigStatsRequest(datapath, 0, ofproto.OFPM_ALL)
+
+
+def meter_features_request(datapath: Any) -> Any:
+    """Ask for what the datapath offers in meters."""
+    return datapath.ofproto_parser.OFPMeterFeaturesStatsRequest(datapath, 0)
 
 
 def _flow_stats_request(datapath: Any, which: CookieFilter) -> Any:

@@ -1,4 +1,4 @@
-"""Flow entries and groups as switches describe them: the inverse of `controller.openflow`.
+"""Flow entries, groups and meters as switches describe them: the inverse of `controller.openflow`.
 
 A description is the library's object, be it Ryu's or os-ken's: its classes have the same names.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from controller.flow_entries import VLAN_PRESENT, FlowEntry
 from controller.groups import Bucket, Group
+from controller.meters import Meter
 
 
 def entry_of(switch: str, stat: Any) -> FlowEntry:
@@ -19,10 +20,13 @@ def entry_of(switch: str, stat: Any) -> FlowEntry:
         switch, stat.priority, frozenset(stat.match.items()), stat.cookie, stat.table_id
     )
     for instruction in stat.instructions:
-        if type(instruction).__name__ == "OFPInstructionGotoTable":
-            entry = replace(entry, goto=instruction.table_id)
-        else:
-            entry = _with_actions(entry, instruction.actions)
+        match type(instruction).__name__:
+            case "OFPInstructionGotoTable":
+                entry = replace(entry, goto=instruction.table_id)
+            case "OFPInstructionMeter":
+                entry = replace(entry, meter=instruction.meter_id)
+            case _:
+                entry = _with_actions(entry, instruction.actions)
     return entry
 
 
@@ -33,11 +37,19 @@ def _with_actions(entry: FlowEntry, actions: Iterable[Any]) -> FlowEntry:
                 entry = replace(entry, pop_vlan=True)
             case "OFPActionSetField" if action.key == "eth_dst":
                 entry = replace(entry, set_eth_dst=action.value)
+            case "OFPActionSetField" if action.key == "ip_dscp":
+                entry = replace(entry, set_ip_dscp=action.value)
             case "OFPActionOutput":
                 entry = replace(entry, output=action.port)
             case "OFPActionGroup":
                 entry = replace(entry, group=action.group_id)
     return entry
+
+
+def meter_of(switch: str, stat: Any) -> Meter:
+    """The meter that this OFPMeterConfigStats describes, as far as it is one of ours."""
+    (band,) = stat.bands
+    return Meter(switch, stat.meter_id, band.rate, band.burst_size)
 
 
 def group_of(switch: str, stat: Any) -> Group:

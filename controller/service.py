@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
@@ -16,7 +17,7 @@ import eventlet
 from eventlet.queue import Empty, LightQueue
 
 from controller import northbound, openflow
-from controller.arp import arp_answer
+from controller.arp_responder import ArpResponder
 from controller.installation import UNPROTECTED
 from controller.journal import remove_cut_off_line
 from controller.lldp import is_lldp
@@ -28,6 +29,7 @@ from controller.messages import (
     LinkState,
     Message,
 )
+from controller.policies import policy_meters
 from controller.router import Router
 from controller.socket_address import SOCKET_NAME
 from controller.switches import OpenFlowSwitches
@@ -97,6 +99,8 @@ class Service:
         )
         self._why_down: dict[DirectedLink, str] = {}
         """By (switch, neighbour): what each port that is down has reported."""
+        self._meters_needed = Counter(meter.switch for meter in policy_meters(topology))
+        self._arp = ArpResponder(self._addressing, self._publish, time.monotonic)
         self._wake = LightQueue(1)
 
     def start(self) -> None:
@@ -129,6 +133,8 @@ class Service:
         for name, port in self._addressing.neighbour:
             if name == switch:
                 self.port_status(switch, port, why_down.get(port, "gone"))
+        if self._meters_needed[switch]:
+            self.switches.ask(switch, openflow.meter_features_request)
         self._router.switch_connected(switch)
         self._wake_up()
 
@@ -161,8 +167,16 @@ class Service:
         asking = self._addressing.neighbour.get((switch, port))
         if asking is None or asking not in self._topology.switch_of:
             return
-        if answer := arp_answer(self._addressing, asking, frame):
+        if answer := self._arp.answer(asking, frame):
             datapath.send_msg(openflow.packet_out(datapath, port, answer))
+
+    def meter_features(self, switch: str, offered: int) -> None:
+        """`switch` can have so many meters."""
+        if offered < self._meters_needed[switch]:
+            self._fail(
+                f"{switch} can have {offered} meters, but {self._meters_needed[switch]} policies "
+                "limit what enters there: take them out, or use Open vSwitch's userspace datapath"
+            )
 
     # --- northbound ---------------------------------------------------------------------------
 

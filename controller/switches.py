@@ -16,6 +16,7 @@ from controller import openflow, openflow_replies
 from controller.flow_entries import FlowEntry
 from controller.flow_table import Change
 from controller.groups import Group, GroupChange
+from controller.meters import Meter, MeterChange
 
 _ANSWER_TIMEOUT_S = 2.0
 _REFUSED = "refused an entry"
@@ -65,18 +66,30 @@ class OpenFlowSwitches:
         return True
 
     def commit(
-        self, changes: Sequence[Change], groups: Sequence[GroupChange] = (), atomic: bool = False
+        self,
+        changes: Sequence[Change],
+        groups: Sequence[GroupChange] = (),
+        meters: Sequence[MeterChange] = (),
+        atomic: bool = False,
     ) -> Mapping[str, str]:
         """Send all changes at once and wait until each switch confirms; why those fail that do.
 
-        `atomic`: a switch makes all of its changes at one instant, if it knows how.
+        `atomic`: a switch makes all of its changes at one instant, if it knows how; but meters
+        come first, since bundles take none.
         """
         batches: defaultdict[str, _Batch] = defaultdict(lambda: ([], []))
+        metered: defaultdict[str, list[MeterChange]] = defaultdict(list)
         for change in changes:
             batches[change.entry.switch][0].append(change)
         for group_change in groups:
             batches[group_change.group.switch][1].append(group_change)
-        failed = dict.fromkeys(batches.keys() - self.connected, "is not connected")
+        for meter_change in meters:
+            metered[meter_change.meter.switch].append(meter_change)
+        asked = batches.keys() | metered.keys()
+        failed = dict.fromkeys(asked - self.connected, "is not connected")
+        failed |= self._send(
+            {s: ms for s, ms in metered.items() if s in self.connected}, openflow.meter_batch
+        )
         able = {switch: batches[switch] for switch in batches.keys() & self.connected}
         errors = self._send(able, openflow.bundle if atomic else openflow.batch)
         if atomic:
@@ -87,7 +100,7 @@ class OpenFlowSwitches:
         return failed | errors
 
     def _send(
-        self, batches: Mapping[str, _Batch], messages: Callable[..., tuple[int, bytes]]
+        self, batches: Mapping[str, Sequence[Any]], messages: Callable[..., tuple[int, bytes]]
     ) -> dict[str, str]:
         answers = LightQueue()
         asked: dict[str, Any] = {}
@@ -111,6 +124,14 @@ class OpenFlowSwitches:
         answers = self._enquire(switches, openflow.groups_request)
         return {
             switch: tuple(openflow_replies.group_of(switch, stat) for stat in stats)
+            for switch, stats in answers.items()
+        }
+
+    def installed_meters(self, switches: Iterable[str]) -> Mapping[str, tuple[Meter, ...]]:
+        """The meters that each of `switches` holds; those that do not answer are absent."""
+        answers = self._enquire(switches, openflow.meters_request)
+        return {
+            switch: tuple(openflow_replies.meter_of(switch, stat) for stat in stats)
             for switch, stats in answers.items()
         }
 

@@ -7,16 +7,16 @@ of the nodes behind port numbers, so any entry can be shown, whoever put it ther
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from controller.flow_entries import kind_of
+from controller.flow_entries import kind_of, pair_of
 from topologies.addressing import Addressing
 from topologies.model import OdPair
 
 _FIELD = re.compile(r"\b(cookie|duration|table|n_packets|n_bytes|priority)=([\w.]+),? ?")
 _DEFAULT_PRIORITY = 32768
-_ADDRESSES = re.compile(r"nw_src=([\d.]+),nw_dst=([\d.]+)")
+_PAIR = re.compile(r"\bin_port=(\d+),dl_dst=([0-9a-f:]{17})")
 _GIVES_LABEL = re.compile(r"set_field:([0-9a-f:]{17})->eth_dst")
 _LABEL = re.compile(r"dl_dst=([0-9a-f:]{17})")
 _PORT = re.compile(r"\b(output:|in_port=|watch_port:)(\d+)")
@@ -53,11 +53,11 @@ class GroupRow:
     bucket_packets: tuple[int, ...]
 
 
-def label_pairs(addressing: Addressing, dumps: Iterable[str]) -> Mapping[str, OdPair]:
+def label_pairs(addressing: Addressing, dumps: Mapping[str, str]) -> Mapping[str, OdPair]:
     """The pair that each label stands for, from the ingress entries of all switches."""
     pairs: dict[str, OdPair] = {}
-    for line in (line for dump in dumps for line in dump.splitlines()):
-        pair, label = _addressed(addressing, line), _GIVES_LABEL.search(line)
+    for switch, line in ((name, line) for name in dumps for line in dumps[name].splitlines()):
+        pair, label = _addressed(addressing, switch, line), _GIVES_LABEL.search(line)
         if pair and label:
             pairs[label[1]] = pair
     return pairs
@@ -97,7 +97,7 @@ def _flow_row(
         table=int(fields.get("table", "0")),
         priority=int(fields.get("priority", _DEFAULT_PRIORITY)),
         kind=kind.name.lower() if kind else "",
-        pair=_addressed(addressing, match) or (labels.get(label[1]) if label else None),
+        pair=_addressed(addressing, switch, match) or (labels.get(label[1]) if label else None),
         match=_named(addressing, switch, match),
         actions=_named(addressing, switch, actions),
         packets=_number(fields.get("n_packets")),
@@ -105,12 +105,11 @@ def _flow_row(
     )
 
 
-def _addressed(addressing: Addressing, text: str) -> OdPair | None:
-    found = _ADDRESSES.search(text)
+def _addressed(addressing: Addressing, switch: str, text: str) -> OdPair | None:
+    found = _PAIR.search(text)
     if not found:
         return None
-    source, target = (addressing.host_of_ipv4.get(ip) for ip in found.groups())
-    return (source, target) if source and target else None
+    return pair_of(addressing, switch, {"in_port": int(found[1]), "eth_dst": found[2]})
 
 
 def _named(addressing: Addressing, switch: str, text: str) -> str:

@@ -138,7 +138,7 @@ class Telemetry:
     def flow_stats(self, switch: str, stats: Sequence[Any]) -> None:
         """The counters of the ingress entries of `switch` have arrived."""
         now_s = self._answered(switch, _PAIRS)
-        self._publish(OdStats(t_s=now_s, datapath=switch, pairs=self._totals.update(stats)))
+        self._publish(OdStats(t_s=now_s, datapath=switch, pairs=self._totals.update(switch, stats)))
 
     def group_stats(self, switch: str, stats: Sequence[Any]) -> None:
         """The counters of the groups of `switch` have arrived."""

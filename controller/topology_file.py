@@ -8,6 +8,7 @@ import msgspec
 
 from controller.errors import StartError
 from topologies.model import Topology
+from topologies.policies import ANYONE
 
 
 def read_topology(path: Path) -> Topology:
@@ -44,5 +45,11 @@ def _problems(topology: Topology) -> list[str]:
         f"host {host.name}: it has no link to its switch {host.switch}"
         for host in topology.hosts
         if host.switch not in switches or (host.name, host.switch) not in topology.link_between
+    ]
+    problems += [
+        f"policy {number}: there is no host or zone {name}"
+        for number, policy in enumerate(topology.policies, start=1)
+        for name in (policy.source, policy.target)
+        if name not in {ANYONE, *hosts, *(switch.zone for switch in topology.switches)}
     ]
     return problems

@@ -1,4 +1,7 @@
-"""Does every pair stay connected, in every state that the switches have to bear by themselves?"""
+"""Does every pair stay connected, in every state that the switches have to bear by themselves?
+
+All pairs but those that a policy denies: these must be denied.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 
 from controller.flow_entries import FlowEntry
 from controller.forwarding import (
+    DeniedError,
     Failure,
     Forwarding,
     LostError,
@@ -14,13 +18,17 @@ from controller.forwarding import (
     single_failures,
 )
 from controller.groups import Group
+from controller.meters import Meter
+from controller.policies import IP_PROTOCOLS
 from topologies.model import DirectedLink, OdPair, Topology
 from topologies.paths import shortest_paths
+from topologies.policies import is_denied, kinds_of_traffic
 
 
 @dataclass(frozen=True)
 class Breach:
-    """A pair that does not get through, though the network as it is then could connect it."""
+    """A pair that does not get through, though the network as it is then could connect it, or
+    that gets through though a policy denies it."""
 
     state: str
     pair: OdPair
@@ -29,10 +37,12 @@ class Breach:
 
 @dataclass(frozen=True)
 class Verified:
-    """The outcome: walks made, in how many states, and all that did not arrive."""
+    """The outcome: walks made, in how many states, and all that went wrong."""
 
     states: int
     walks: int
+    denied: int
+    """Walks that a policy ended, as it should."""
     breaches: tuple[Breach, ...]
 
 
@@ -40,32 +50,54 @@ def verify(
     topology: Topology,
     entries: Iterable[FlowEntry],
     groups: Iterable[Group],
+    meters: Iterable[Meter] = (),
     dead: frozenset[DirectedLink] = frozenset(),
     failing: bool = True,
 ) -> Verified:
-    """Walk a packet of every pair, as it is and (`failing`) in every single failure besides.
+    """Walk packets of every pair, as it is and (`failing`) in every single failure besides.
+
+    There is one packet for each IP version and each kind of traffic that the policies tell apart.
 
     Args:
         topology: the network.
         entries: of all switches.
         groups: of all switches.
+        meters: of all switches.
         dead: links that are down, both directions each.
         failing: whether the switches have to bear failures by themselves.
     """
-    forwarding = Forwarding(topology, entries, groups)
+    forwarding = Forwarding(topology, entries, groups, meters)
     states = {"as it was": Failure(links=dead)}
     if failing:
         states.update(single_failures(topology))
-    walks = 0
+    kinds = [
+        (traffic, eth_type) for traffic in kinds_of_traffic(topology) for eth_type in IP_PROTOCOLS
+    ]
+    denials = {
+        (pair, traffic)
+        for pair in topology.od_pairs
+        for traffic in kinds_of_traffic(topology)
+        if is_denied(topology, pair, traffic)
+    }
+    walks = denied = 0
     breaches: list[Breach] = []
     for state, failure in states.items():
         for pair in _connectable(topology, failure):
-            walks += 1
-            try:
-                forwarding.walk(pair, failure)
-            except LostError as lost:
-                breaches.append(Breach(state, pair, str(lost)))
-    return Verified(len(states), walks, tuple(breaches))
+            for traffic, eth_type in kinds:
+                walks += 1
+                deny = (pair, traffic) in denials
+                denied += deny
+                try:
+                    forwarding.walk(pair, failure, traffic, eth_type)
+                except DeniedError as error:
+                    reason = "" if deny else str(error)
+                except LostError as lost:
+                    reason = str(lost)
+                else:
+                    reason = "it arrives, but a policy denies it" if deny else ""
+                if reason:
+                    breaches.append(Breach(state, pair, reason))
+    return Verified(len(states), walks, denied, tuple(breaches))
 
 
 def _connectable(topology: Topology, failure: Failure) -> Iterator[OdPair]:

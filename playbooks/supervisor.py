@@ -40,6 +40,7 @@ from testbed.probes import Probes, ProbesError
 from testbed.records import FidelitySample, IdleCheck, LinksSample
 from topologies.model import Topology
 from topologies.paths import shortest_paths
+from topologies.policies import Traffic, is_denied
 
 _READY_TIMEOUT_S = 20.0
 _TWIN_TIMEOUT_S = 60.0
@@ -192,13 +193,17 @@ class Supervisor:
         return f"{who} had not {had_not} after {timeout_s:g} s: see {self._run_dir.logs}"
 
     def _check_idle(self, network: Network) -> None:
-        """Every link and every route, before there is any load.
+        """Every link and every route that policies allow, before there is any load.
 
         Raises:
             LabError: nothing comes through somewhere; which, says the verdict.
         """
         lab = (self._topology, network.addressing, network.hosts)
-        routing = shortest_paths(self._topology, self._plan.weight)
+        routing = {
+            pair: path
+            for pair, path in shortest_paths(self._topology, self._plan.weight).items()
+            if not is_denied(self._topology, pair, Traffic("udp"))
+        }
         checked: list[IdleCheck] = [*check_links(*lab), *check_paths(*lab, routing)]
         _append(self._run_dir.idle, *checked)
         self._pause(time.monotonic() + 0.001)  # a process that has died is the better reason

@@ -202,7 +202,8 @@ class _Paths:
         self.jitter_ms = {
             pair: sum(shape.jitter_ms for shape in crossed) for pair, crossed in shapes.items()
         }
-        longest_ms = max(self.configured_ms[pair] + 5 * self.jitter_ms[pair] for pair in routing)
+        slowest_ms = (self.configured_ms[pair] + 5 * self.jitter_ms[pair] for pair in routing)
+        longest_ms = max(slowest_ms, default=0.0)
         self._wait_s = longest_ms / 1e3 + _GRACE_S
         frames = max(frames_needed(link.shape) for link in topology.links)
         self._attempts = _ATTEMPTS if frames == FRAMES else frames

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 
 from mininet.log import lg
 from mininet.net import Mininet
 from mininet.node import OVSSwitch, RemoteController
 from mininet.util import errRun
 
+from testbed import ipv6
 from testbed.faults import Fault, conditions, crashed_hosts, crashed_switches, shapes
 from testbed.hosts import Hosts
 from testbed.links.backend import LinkBackend, LinkError
@@ -22,6 +24,8 @@ CONTROLLER_ADDRESS = "127.0.0.1"
 CONTROLLER_PORT = 6653
 BFD_INTERVAL_MS = 50
 """At 10 ms sessions flap under load."""
+_PACKET_INS_PER_S, _PACKET_IN_BURST = 100, 100
+"""Of one switch: ARP requests are rare, and a flood of them must not take the controller down."""
 _DEAD_PORT = 1
 _PREFIX_LENGTH = 16
 
@@ -58,6 +62,7 @@ class Network:
         self.addressing: Addressing = address(topology)
         self._net = _build(topology, self.addressing, links)
         self.hosts = Hosts({host.name: host.pid for host in self._net.hosts})
+        ipv6.switch_on(self.hosts, self.addressing)
         introduce(self.hosts, self.addressing)
         self._condition = conditions(topology, ())
         self._shape = shapes(topology, ())
@@ -126,7 +131,7 @@ class Network:
     def _controller_of(self, switch: str) -> list[str]:
         # Towards a port where nobody listens: without any controller OVS would flush the flows.
         port = _DEAD_PORT if switch in self._cut_off else CONTROLLER_PORT
-        return ["set-controller", switch, f"tcp:{CONTROLLER_ADDRESS}:{port}"]
+        return ["set-controller", switch, f"tcp:{CONTROLLER_ADDRESS}:{port}", *_sparing(switch)]
 
     def _change_links(self, faults: Collection[Fault], at_s: float) -> float:
         """Hand to the backend what differs from how the links are; return when it was in force."""
@@ -154,6 +159,15 @@ class Network:
         _Switch.batchStartup([bridge])
         if self._bfd_ms is not None:
             self._run_bfd(hop for hop in self.topology.core_directions if hop[0] == switch)
+
+
+def _sparing(switch: str) -> list[str]:
+    """Have `switch` hand the controller few packets, taking turns among its ports."""
+    rate, burst = (
+        f"controller_rate_limit={_PACKET_INS_PER_S}",
+        f"controller_burst_limit={_PACKET_IN_BURST}",
+    )
+    return ["--", "set", "controller", switch, rate, burst]
 
 
 def _vsctl(*command: str) -> None:
@@ -191,4 +205,5 @@ def _build(topology: Topology, addressing: Addressing, links: LinkBackend) -> Mi
         net.addLink(link.a, link.b, **ports)
     net.build()
     net.start()
+    _vsctl(*chain.from_iterable(_sparing(switch.name) for switch in topology.switches))
     return net

@@ -1,4 +1,4 @@
-"""The flow and group tables of real switches, as ovs-ofctl(8) prints them."""
+"""The flow, group and meter tables of real switches, as ovs-ofctl(8) prints them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class SwitchTables(msgspec.Struct, frozen=True):
     """With their counters."""
     groups: str
     group_counters: str = ""
+    meters: str = ""
 
 
 def dump(switches: Iterable[str], entering: Sequence[str] = ()) -> Mapping[str, SwitchTables]:
@@ -31,6 +32,7 @@ def dump(switches: Iterable[str], entering: Sequence[str] = ()) -> Mapping[str, 
             _ofctl(entering, "dump-flows", switch),
             _ofctl(entering, "dump-groups", switch),
             _ofctl(entering, "dump-group-stats", switch),
+            _ofctl(entering, "dump-meters", switch),
         )
         for switch in switches
     }

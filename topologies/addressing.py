@@ -13,18 +13,21 @@ from topologies.model import DirectedLink, Topology
 
 @dataclass(frozen=True)
 class Addressing:
-    """Datapath ids, port numbers, interface names, IPv4 and MAC addresses of a topology."""
+    """Datapath ids, port numbers, interface names, IP and MAC addresses of a topology."""
 
     datapath_id: Mapping[str, int]
     """Switch name to datapath id, from 1."""
     port: Mapping[DirectedLink, int]
     """(node, neighbour) to the OpenFlow port number on `node`; a host's only port is 0."""
     ipv4: Mapping[str, str]
+    ipv6: Mapping[str, str]
+    """Unique local addresses (RFC 4193), all in one /64."""
     mac: Mapping[str, str]
     neighbour: Mapping[tuple[str, int], str] = field(repr=False)
     """(switch, port) to the node at the other end."""
     switch_of_datapath: Mapping[int, str] = field(repr=False)
     host_of_ipv4: Mapping[str, str] = field(repr=False)
+    host_of_mac: Mapping[str, str] = field(repr=False)
 
     def interface(self, node: str, neighbour: str) -> str:
         """Name of the network interface on `node` towards `neighbour`, as Mininet forms it."""
@@ -32,7 +35,7 @@ class Addressing:
 
 
 def address(topology: Topology) -> Addressing:
-    """Number the parts of `topology`: switch ports from 1 in link order, hosts from 10.0.0.1."""
+    """Number the parts of `topology`: switch ports in link order, hosts, all from 1."""
     switches = {switch.name: index for index, switch in enumerate(topology.switches, start=1)}
     used = dict.fromkeys(switches, 0)
     port: dict[DirectedLink, int] = {}
@@ -50,8 +53,10 @@ def address(topology: Topology) -> Addressing:
         datapath_id=switches,
         port=port,
         ipv4=ipv4,
+        ipv6={name: f"fd00::{n:x}" for name, n in numbers.items()},
         mac=mac,
         neighbour={(node, n): peer for (node, peer), n in port.items() if node in switches},
         switch_of_datapath={index: name for name, index in switches.items()},
         host_of_ipv4={ip: name for name, ip in ipv4.items()},
+        host_of_mac={address: name for name, address in mac.items()},
     )

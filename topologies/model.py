@@ -91,6 +91,36 @@ class Link:
         return (self.a, self.b), (self.b, self.a)
 
 
+IpProtocol = Literal["tcp", "udp", "icmp"]
+"""What a policy may be about; `icmp` is ICMPv6 in IPv6."""
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """What may enter the network: `rate_bps` of Ethernet frames, `burst_bits` of them at once."""
+
+    rate_bps: float
+    burst_bits: float
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What becomes of the packets from one part of the network to another; without `deny`,
+    `limit` and `dscp` they pass as they are."""
+
+    source: str
+    """A host, a zone (all hosts in it), or `any`."""
+    target: str
+    protocol: IpProtocol | None = None
+    """None: any."""
+    port: int | None = None
+    """Destination port, of TCP or UDP; None: any."""
+    deny: bool = False
+    limit: RateLimit | None = None
+    dscp: int | None = None
+    """The differentiated services code point that they get (RFC 2474)."""
+
+
 @dataclass(frozen=True)
 class Topology:
     """A network. `links` holds core links (between switches) and access links (host first)."""
@@ -99,11 +129,18 @@ class Topology:
     switches: tuple[Switch, ...]
     hosts: tuple[Host, ...]
     links: tuple[Link, ...]
+    policies: tuple[Policy, ...] = ()
+    """In order: the first that a packet matches decides. What none matches passes as it is."""
 
     @cached_property
     def switch_of(self) -> Mapping[str, str]:
         """Host name to the name of its switch."""
         return {host.name: host.switch for host in self.hosts}
+
+    @cached_property
+    def zone_of(self) -> Mapping[str, str | None]:
+        """Host name to its zone."""
+        return {host.name: host.zone for host in self.hosts}
 
     @cached_property
     def core_links(self) -> tuple[Link, ...]:

@@ -21,6 +21,7 @@ from topologies.model import (
     Switch,
     Topology,
 )
+from topologies.policy_sections import PolicySection, policy_problems, to_policy
 from topologies.validation import Count, Flag, Number, Section, Text, validate
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,8}$")]
@@ -159,6 +160,11 @@ class NetworkDocument(Section):
     switches: dict[Name, SwitchSection] = Field(min_length=1, description=_NAME_RULE)
     hosts: dict[Name, HostSection] = Field(min_length=1, description=_NAME_RULE)
     links: list[LinkSection] = Field(default=[], description="list the links between switches")
+    policies: list[PolicySection] = Field(
+        default=[],
+        max_length=1000,
+        description="list who may send what to whom; the first that a packet matches decides",
+    )
 
 
 def load_network(path: Path) -> Topology:
@@ -167,7 +173,14 @@ def load_network(path: Path) -> Topology:
     Raises:
         DocumentError: with every problem of the file.
     """
-    checks = (_unknown_names, _names_taken, _bad_links, _disconnected, _impossible_bursts)
+    checks = (
+        _unknown_names,
+        _names_taken,
+        _bad_links,
+        _disconnected,
+        _impossible_bursts,
+        policy_problems,
+    )
     return to_topology(validate(read_document(path), NetworkDocument, checks))
 
 
@@ -192,7 +205,8 @@ def to_topology(network: NetworkDocument) -> Topology:
     access_links = (
         Link(name, section.switch, section.over(access)) for name, section in network.hosts.items()
     )
-    return Topology(network.name, switches, hosts, tuple(chain(core_links, access_links)))
+    policies = tuple(to_policy(section) for section in network.policies)
+    return Topology(network.name, switches, hosts, tuple(chain(core_links, access_links)), policies)
 
 
 def _switch_names(document: Document) -> list[str]:

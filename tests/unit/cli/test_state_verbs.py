@@ -16,8 +16,8 @@ from testbed.switch_tables import SwitchTables
 from topologies.catalogue import load_topology
 
 FLOWS = (
-    " cookie=0x74770342c0000001, duration=3s, table=0, n_packets=1234, n_bytes=9, priority=200,ip,"
-    "nw_src=10.0.0.1,nw_dst=10.0.0.2 actions=set_field:06:42:c0:00:00:01->eth_dst,output:2\n"
+    " cookie=0x74770342c0000001, duration=3s, table=2, n_packets=1234, n_bytes=9, priority=200,"
+    "in_port=3,dl_dst=02:00:00:00:00:02 actions=set_field:06:42:c0:00:00:01->eth_dst,output:2\n"
 )
 DIRECT, ROUND = Route("h1", "h2", ("s1", "s2")), Route("h1", "h2", ("s1", "s3", "s2"))
 

@@ -7,10 +7,11 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from controller.flow_entries import TO_CONTROLLER, FlowEntry
+from controller.flow_entries import FlowEntry, Kind
 from controller.flow_table import Change, FlowTables
 from controller.forwarding import Failure, Forwarding, Packet
 from controller.groups import Group, GroupChange
+from controller.meters import Meter, MeterChange
 from topologies.addressing import address
 from topologies.model import Host, Link, LinkShape, OdPair, Path, Switch, Topology
 
@@ -50,6 +51,7 @@ class FakeNetwork:
         self.dead: set[frozenset[str]] = set()
         self.tables: defaultdict[str, FlowTables] = defaultdict(FlowTables)
         self.groups: defaultdict[str, dict[int, Group]] = defaultdict(dict)
+        self.meters: defaultdict[str, dict[int, Meter]] = defaultdict(dict)
         self.now_s = 100.0
         self.commits: list[list[Change]] = []
         self.refusing: dict[str, str] = {}
@@ -65,9 +67,14 @@ class FakeNetwork:
         self,
         changes: Sequence[Change],
         groups: Sequence[GroupChange] = (),
+        meters: Sequence[MeterChange] = (),
         atomic: bool = False,  # noqa: ARG002 (one at a time is the hardest case)
     ) -> Mapping[str, str]:
         self.commits.append(list(changes))
+        for meter_change in meters:
+            meter = meter_change.meter
+            assert (meter.meter_id in self.meters[meter.switch]) == meter_change.modify
+            self.meters[meter.switch][meter.meter_id] = meter
         for change in groups:
             self._change_group(change)
         queues: defaultdict[str, list[Change]] = defaultdict(list)
@@ -90,6 +97,9 @@ class FakeNetwork:
 
     def installed_groups(self, switches: Iterable[str]) -> Mapping[str, tuple[Group, ...]]:
         return {s: tuple(self.groups[s].values()) for s in switches if s in self.connected}
+
+    def installed_meters(self, switches: Iterable[str]) -> Mapping[str, tuple[Meter, ...]]:
+        return {s: tuple(self.meters[s].values()) for s in switches if s in self.connected}
 
     def _change_group(self, change: GroupChange) -> None:
         groups, number = self.groups[change.group.switch], change.group.group_id
@@ -124,9 +134,9 @@ class FakeNetwork:
         self.now_s = until_s
 
     def entries(self) -> int:
-        """How many entries there are besides miss and ARP."""
+        """How many entries there are besides those that every network has."""
         return sum(
-            entry.priority > 0 and entry.output != TO_CONTROLLER
+            entry.kind not in (Kind.MISS, Kind.ARP, Kind.ADMIT, Kind.REFUSE, Kind.PROBE)
             for switch in self.topology.switches
             for entry in self.tables[switch.name].of(switch.name)
         )
@@ -151,7 +161,8 @@ class FakeNetwork:
 
     def _forwarding(self, entries: Iterable[FlowEntry]) -> Forwarding:
         groups = (group for groups in self.groups.values() for group in groups.values())
-        return Forwarding(self.topology, entries, groups)
+        meters = (meter for meters in self.meters.values() for meter in meters.values())
+        return Forwarding(self.topology, entries, groups, meters)
 
     @property
     def _failure(self) -> Failure:

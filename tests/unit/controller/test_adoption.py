@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_router_properties import some_moves, topologies
 
-from controller.flow_entries import FlowEntry, base_entries
+from controller.flow_entries import FlowEntry
 from controller.flow_table import Change
 from controller.forwarding import LostError, Packet
 from controller.installation import UNPROTECTED
@@ -20,6 +20,7 @@ from controller.labels import Labels
 from controller.messages import Drop, Message, Reroute, Route, Routes
 from controller.protection import Protection
 from controller.router import Router
+from controller.standing_entries import standing_entries
 from topologies.detours import Detour, Hop, detours
 from topologies.model import Topology
 
@@ -40,7 +41,7 @@ class Run:
         self._detours: Mapping[Hop, Detour] = detours(topology) if protected else UNPROTECTED
         addressing = self.network.addressing
         detoured = Protection(addressing, self._detours).entries()
-        self.base = {*base_entries(addressing), *detoured}
+        self.base = {*standing_entries(topology, addressing), *detoured}
         """What the switches hold besides routes."""
         self.start()
 

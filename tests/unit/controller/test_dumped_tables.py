@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import pytest
 
-from controller.dumped_tables import DumpError, entries_of, groups_of
-from controller.flow_entries import LABELS, TO_CONTROLLER
+from controller.dumped_tables import DumpError, entries_of, groups_of, meters_of
+from controller.flow_entries import LABELS, ROUTES, TO_CONTROLLER, Kind
 from controller.groups import Bucket, Group
+from controller.meters import Meter
 
 FLOWS = """\
  cookie=0x7477070000000000, priority=250,dl_vlan=33 actions=output:4
- cookie=0x7477070000000000, priority=250,dl_vlan=32 actions=pop_vlan,load:0->NXM_OF_IN_PORT[],goto_table:1
- cookie=0x74770342c0000001, priority=200,ip,nw_src=10.0.0.1,nw_dst=10.0.0.2 actions=set_field:06:42:c0:00:00:01->eth_dst,group:7
+ cookie=0x7477070000000000, priority=250,dl_vlan=32 actions=pop_vlan,load:0->NXM_OF_IN_PORT[],goto_table:3
+ cookie=0x74770342c0000001, table=2, priority=200,in_port=1,dl_dst=02:00:00:00:00:02 actions=set_field:06:42:c0:00:00:01->eth_dst,group:7
  cookie=0x7477020000000000, priority=300,arp actions=CONTROLLER:65535
- cookie=0x7477010000000000, priority=0 actions=goto_table:1
- cookie=0x7477050000000000, table=1, priority=100,dl_dst=06:42:c0:00:00:02 actions=set_field:02:00:00:00:00:01->eth_dst,output:1
- cookie=0x7477010000000000, table=1, priority=0 actions=drop
+ cookie=0x7477010000000000, priority=0 actions=goto_table:3
+ cookie=0x7477050000000000, table=3, priority=100,dl_dst=06:42:c0:00:00:02 actions=set_field:02:00:00:00:00:01->eth_dst,output:1
+ cookie=0x7477010000000000, table=3, priority=0 actions=drop
 """  # noqa: E501 (as it is printed)
+POLICIES = """\
+ cookie=0x7477080000000000, priority=270,ip,in_port=1,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.1 actions=goto_table:1
+ cookie=0x7477080000000000, priority=271,ipv6,in_port=1,vlan_tci=0x0000/0x1fff,ipv6_src=fd00::1,nw_tos=192 actions=set_field:0->ip_dscp,goto_table:1
+ cookie=0x74770a0000000003, table=1, priority=49997,udp6,in_port=1,dl_dst=02:00:00:00:00:02,tp_dst=53 actions=meter:3,set_field:46->ip_dscp,goto_table:2
+ cookie=0x74770a0000000004, table=1, priority=49996,icmp actions=drop
+"""  # noqa: E501 (as it is printed)
+METERS = """\
+OFPST_METER_CONFIG reply (OF1.3) (xid=0x2):
+meter=1 kbps burst stats bands=
+type=drop rate=2000 burst_size=200
+
+meter=3 kbps burst stats bands=
+type=drop rate=50 burst_size=20
+"""
 GROUPS = """\
 OFPST_GROUP_DESC reply (OF1.3) (xid=0x2):
  group_id=1,type=ff,bucket=watch_port:4,actions=output:4,bucket=watch_port:3,actions=load:0->NXM_OF_IN_PORT[],push_vlan:0x8100,set_field:4105->vlan_vid,output:3
@@ -28,11 +43,8 @@ def test_flows_are_read_as_entries() -> None:
     tag, end, ingress, arp, miss, egress, drop = entries_of("s1", FLOWS)
     assert (tag.match, tag.output, tag.priority) == (frozenset({("vlan_vid", 0x1021)}), 4, 250)
     assert (end.pop_vlan, end.output, end.goto) == (True, None, LABELS)
-    assert ingress.match == {
-        ("eth_type", 0x0800),
-        ("ipv4_src", "10.0.0.1"),
-        ("ipv4_dst", "10.0.0.2"),
-    }
+    assert ingress.match == {("in_port", 1), ("eth_dst", "02:00:00:00:00:02")}
+    assert ingress.table == ROUTES
     assert (ingress.set_eth_dst, ingress.group) == ("06:42:c0:00:00:01", 7)
     assert (arp.match, arp.output) == (frozenset({("eth_type", 0x0806)}), TO_CONTROLLER)
     assert (miss.match, miss.goto) == (frozenset(), LABELS)
@@ -59,6 +71,31 @@ def test_counters_are_passed_over() -> None:
     )
 
 
+def test_admission_and_policies_are_read_as_entries() -> None:
+    own, reserved, mark, deny = entries_of("s1", POLICIES)
+    untagged = ("vlan_vid", 0)
+    assert own.match == {("in_port", 1), untagged, ("eth_type", 0x0800), ("ipv4_src", "10.0.0.1")}
+    assert reserved.match == {
+        *(("in_port", 1), untagged, ("eth_type", 0x86DD)),
+        *(("ipv6_src", "fd00::1"), ("ip_dscp", 48)),
+    }
+    assert (reserved.set_ip_dscp, reserved.goto) == (0, 1)
+    assert mark.match == {
+        *(("in_port", 1), ("eth_dst", "02:00:00:00:00:02"), ("eth_type", 0x86DD)),
+        *(("ip_proto", 17), ("udp_dst", 53)),
+    }
+    assert (mark.meter, mark.set_ip_dscp, mark.goto, mark.label) == (3, 46, 2, 3)
+    assert deny.match == {("eth_type", 0x0800), ("ip_proto", 1)}
+    assert (deny.kind, deny.label, deny.goto) == (Kind.POLICY, 4, None)
+
+
+def test_meters_are_read() -> None:
+    assert list(meters_of("s1", METERS)) == [Meter("s1", 1, 2000, 200), Meter("s1", 3, 50, 20)]
+    assert list(meters_of("s1", METERS.splitlines()[0])) == []
+    with pytest.raises(DumpError, match="pktps"):
+        list(meters_of("s1", METERS.replace("kbps", "pktps")))
+
+
 def test_groups_are_read_with_their_buckets() -> None:
     assert list(groups_of("s1", GROUPS)) == [
         Group("s1", 1, (Bucket(4), Bucket(3, push=9))),
@@ -67,7 +104,7 @@ def test_groups_are_read_with_their_buckets() -> None:
 
 
 def test_what_nobody_of_us_installed_is_named() -> None:
-    with pytest.raises(DumpError, match="s2: tcp in: priority=7,tcp,tp_dst=80"):
-        list(entries_of("s2", " priority=7,tcp,tp_dst=80 actions=drop"))
+    with pytest.raises(DumpError, match="s2: tp_src in: priority=7,tcp,tp_src=80"):
+        list(entries_of("s2", " priority=7,tcp,tp_src=80 actions=drop"))
     with pytest.raises(DumpError, match="type=select"):
         list(groups_of("s2", " group_id=1,type=select,bucket=actions=output:1"))

@@ -9,6 +9,7 @@ from controller.flow_entries import (
     INGRESS,
     LABELS,
     OURS,
+    ROUTES,
     TO_CONTROLLER,
     Kind,
     base_entries,
@@ -19,6 +20,7 @@ from controller.flow_entries import (
 from controller.flow_table import FlowTables, put, remove
 from controller.forwarding import LostError
 from controller.labels import Labels, label_mac
+from controller.standing_entries import standing_entries
 from topologies.addressing import address
 
 
@@ -52,7 +54,7 @@ def test_packets_follow_the_path_of_their_route(size: int, data: st.DataObject) 
     names = tuple(f"s{i}" for i in path)
     pair = (f"h{source}", f"h{target}")
     entries = route_entries(network.addressing, pair, names, Labels().fresh())
-    network.commit(put(base_entries(network.addressing)))
+    network.commit(put(standing_entries(network.topology, network.addressing)))
     network.commit(put([entries.ingress, *entries.behind]))
     assert network.walk(pair) == names
     with pytest.raises(LostError):
@@ -69,6 +71,7 @@ def test_two_hosts_on_one_switch_need_one_entry() -> None:
     network = FakeNetwork(make_topology([("s1", "s2")], {"a": "s1", "b": "s1"}))
     entries = route_entries(network.addressing, ("a", "b"), ("s1",), 1)
     assert entries.behind == ()
+    network.commit(put(standing_entries(network.topology, network.addressing)))
     network.commit(put([entries.ingress]))
     assert network.walk(("a", "b")) == ("s1",)
 
@@ -95,8 +98,8 @@ def test_every_switch_drops_misses_and_hands_arp_to_the_controller() -> None:
     for switch in ("s0", "s1", "s2"):
         entries = [e for e in network.tables[switch].of(switch) if kind_of(e.cookie) != Kind.PROBE]
         ordered = sorted(entries, key=lambda e: (e.table, e.priority))
-        assert [entry.output for entry in ordered] == [None, TO_CONTROLLER, None]
-        assert [entry.goto for entry in ordered] == [LABELS, None, None]
+        assert [entry.output for entry in ordered] == [None, TO_CONTROLLER, None, None]
+        assert [entry.goto for entry in ordered] == [LABELS, None, ROUTES, None]
     with pytest.raises(LostError):
         network.walk(("h0", "h1"))
 
@@ -114,7 +117,7 @@ def test_a_drop_entry_goes_before_the_route() -> None:
     pair = ("h0", "h1")
     entries = route_entries(network.addressing, pair, ("s0", "s1"), 7)
     drop = drop_entry(network.addressing, pair, "s0")
-    network.commit(put(base_entries(network.addressing)))
+    network.commit(put(standing_entries(network.topology, network.addressing)))
     network.commit(put([entries.ingress, *entries.behind, drop]))
     with pytest.raises(LostError):
         network.walk(pair)

@@ -10,12 +10,13 @@ from fake_network import FakeNetwork, make_topology, ring
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.flow_entries import FlowEntry, base_entries, route_entries
+from controller.flow_entries import FlowEntry, route_entries
 from controller.forwarding import Failure, Forwarding, LostError
 from controller.groups import Bucket, Group, missing, surplus
 from controller.labels import Labels
 from controller.protection import Protection
 from controller.router import Router
+from controller.standing_entries import standing_entries
 from controller.verification import verify
 from topologies.addressing import address
 from topologies.catalogue import load_topology
@@ -29,7 +30,7 @@ def tables(
 ) -> tuple[list[FlowEntry], tuple[Group, ...]]:
     addressing, labels = address(topology), Labels()
     protection = Protection(addressing, detours(topology) if protected else {})
-    entries = [*base_entries(addressing), *protection.entries()]
+    entries = [*standing_entries(topology, addressing), *protection.entries()]
     for pair, path in routing.items():
         route = route_entries(addressing, pair, path, labels.fresh(), protection.group_id)
         entries += [route.ingress, *route.behind]
@@ -82,7 +83,7 @@ def test_the_checker_finds_loops() -> None:
     addressing = address(topology)
     found = route_entries(addressing, ("h0", "h1"), ("s0", "s1"), 1).ingress
     entries = [
-        replace(found, switch=here, output=addressing.port[here, there])
+        replace(found, switch=here, output=addressing.port[here, there], table=0, match=frozenset())
         for here, there in (("s0", "s2"), ("s2", "s1"), ("s1", "s0"))
     ]
     with pytest.raises(LostError, match=r"it loops: s0 s2 s1 s0 s2$"):

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from fake_network import ring
 
 from controller import openflow, openflow_replies, runtime
-from controller.flow_entries import OURS, FlowEntry, base_entries, drop_entry, route_entries
+from controller.flow_entries import OURS, ROUTES, FlowEntry, base_entries, drop_entry, route_entries
 from controller.flow_table import Change, put, remove
+from controller.meters import Meter, MeterChange
+from controller.policies import policy_entries
 from controller.protection import Protection
+from controller.standing_entries import standing_entries
 from controller.switches import OpenFlowSwitches
 from topologies.addressing import address
 from topologies.catalogue import load_topology
 from topologies.detours import detours
+from topologies.model import Policy, RateLimit
 from topologies.paths import shortest_paths
 
 runtime.select("ryu")
@@ -177,7 +181,7 @@ def test_a_commit_waits_for_the_barrier_of_each_switch() -> None:
 
 def test_an_atomic_commit_is_one_bundle() -> None:
     lab = Lab()
-    thread = eventlet.spawn(lab.switches.commit, put([S0]), (), True)
+    thread = eventlet.spawn(lab.switches.commit, put([S0]), atomic=True)
     eventlet.sleep(0)
     opened, added, committed, barrier = lab.s0.sent
     assert {message.kind for message in (opened, added, committed)} == {ofproto.OFPT_EXPERIMENTER}
@@ -189,7 +193,7 @@ def test_an_atomic_commit_is_one_bundle() -> None:
 
 def test_a_switch_that_knows_no_bundles_is_given_a_batch() -> None:
     lab = Lab()
-    thread = eventlet.spawn(lab.switches.commit, put([S0, S1]), (), True)
+    thread = eventlet.spawn(lab.switches.commit, put([S0, S1]), atomic=True)
     eventlet.sleep(0)
     lab.switches.refused(lab.s0, lab.s0.sent[0].xid, "OFPBRC_BAD_EXPERIMENTER")
     for datapath in (lab.s0, lab.s1):
@@ -262,7 +266,11 @@ def test_what_a_switch_describes_is_what_it_was_given(name: str) -> None:
     topology = load_topology(name)
     addressing = address(topology)
     protection = Protection(addressing, detours(topology))
-    entries = [*base_entries(addressing), *protection.entries()]
+    limited = Policy("any", "any", limit=RateLimit(2e6, 2e5), dscp=46)
+    entries = [
+        *standing_entries(replace(topology, policies=(limited,)), addressing),
+        *protection.entries(),
+    ]
     for pair, path in shortest_paths(topology).items():
         route = route_entries(addressing, pair, path, 5, protection.group_id)
         entries += [route.marked(requested=True).ingress, *route.behind]
@@ -284,3 +292,43 @@ def test_removals_and_entries_travel_together() -> None:
     assert commands == [ofproto.OFPFC_ADD, ofproto.OFPFC_DELETE_STRICT]
     lab.switches.confirmed(lab.s0, lab.s0.sent[-1].xid)
     assert thread.wait() == {}
+
+
+def test_meters_come_before_the_entries_that_point_to_them() -> None:
+    limited = next(
+        policy_entries(
+            replace(ring(4), policies=(Policy("h0", "h2", limit=RateLimit(2e6, 2e5), dscp=46),)),
+            ADDRESSING,
+        )
+    )
+    meter = MeterChange(Meter("s0", 1, 2000, 200))
+    lab = Lab()
+    thread = eventlet.spawn(lab.switches.commit, put([limited]), (), [meter], atomic=True)
+    datapath = lab.s0
+    eventlet.sleep(0)
+    assert [sent.kind for sent in datapath.sent] == [
+        *(ofproto.OFPT_METER_MOD, ofproto.OFPT_BARRIER_REQUEST)
+    ]
+    lab.switches.confirmed(datapath, datapath.sent[-1].xid)
+    eventlet.sleep(0)
+    lab.switches.confirmed(datapath, datapath.sent[-1].xid)
+    assert thread.wait() == {}
+    flags = ofproto.OFPMF_KBPS | ofproto.OFPMF_BURST | ofproto.OFPMF_STATS
+    drop = (ofproto.OFPMBT_DROP, 16, 2000, 200)
+    sent = struct.unpack("!HHIHHII", datapath.sent[0].data[8:28])  # OpenFlow 1.3.5, 7.3.4.5
+    assert sent == (ofproto.OFPMC_ADD, flags, 1, *drop)
+    added = datapath.sent[3]  # in a bundle: what was opened, this, the commit, a barrier
+    inner = Sent(ofproto.OFPT_FLOW_MOD, 0, added.data[24:])
+    metered, mark, goto = flow_mod(datapath, inner).instructions
+    assert (metered.meter_id, goto.table_id) == (1, ROUTES)
+    assert [(action.key, action.value) for action in mark.actions] == [("ip_dscp", 46)]
+
+
+def test_installed_meters_are_read() -> None:
+    lab = Lab()
+    thread = eventlet.spawn(lab.switches.installed_meters, ["s0"])
+    eventlet.sleep(0)
+    band = parser.OFPMeterBandDrop(2000, 200)
+    stat = parser.OFPMeterConfigStats(bands=[band], flags=0, meter_id=1)
+    lab.switches.replied(lab.s0, lab.s0.sent[-1].xid, [stat], more=False)
+    assert thread.wait() == {"s0": (Meter("s0", 1, 2000, 200),)}

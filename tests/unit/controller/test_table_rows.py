@@ -10,14 +10,14 @@ from topologies.addressing import address
 
 ADDRESSING = address(ring(4))
 PORT = ADDRESSING.port["s0", "s1"]
-H0, H2 = ADDRESSING.ipv4["h0"], ADDRESSING.ipv4["h2"]
+ACCESS, H2 = ADDRESSING.port["s0", "h0"], ADDRESSING.mac["h2"]
 LABEL = "06:42:c0:00:00:01"
 INGRESS = (
-    f" cookie=0x74770342c0000001, duration=31.2s, table=0, n_packets=12, n_bytes=1176, "
-    f"priority=200,ip,nw_src={H0},nw_dst={H2} actions=set_field:{LABEL}->eth_dst,output:{PORT}\n"
+    f" cookie=0x74770342c0000001, duration=31.2s, table=2, n_packets=12, n_bytes=1176, "
+    f"priority=200,in_port={ACCESS},dl_dst={H2} actions=set_field:{LABEL}->eth_dst,output:{PORT}\n"
 )
 TRANSIT = (
-    f" cookie=0x74770442c0000001, duration=31.2s, table=1, n_packets=11, n_bytes=1078, "
+    f" cookie=0x74770442c0000001, duration=31.2s, table=3, n_packets=11, n_bytes=1078, "
     f"priority=100,dl_dst={LABEL} actions=group:1\n"
 )
 MISS = " cookie=0x7477010000000000, priority=0 actions=drop\n"
@@ -27,13 +27,13 @@ FOREIGN = (
 
 
 def test_an_entry_says_what_it_is_for_and_whose_packets_it_carries() -> None:
-    labels = label_pairs(ADDRESSING, [INGRESS, TRANSIT])
-    foreign, ingress, miss, transit = flow_rows(
+    labels = label_pairs(ADDRESSING, {"s0": INGRESS, "s1": TRANSIT})
+    foreign, miss, ingress, transit = flow_rows(
         ADDRESSING, "s0", MISS + TRANSIT + INGRESS + FOREIGN, labels
     )
     assert (ingress.kind, ingress.pair) == ("ingress", ("h0", "h2"))
     assert (ingress.packets, ingress.bytes) == (12, 1176)
-    assert ingress.match == f"ip,nw_src={H0},nw_dst={H2}"
+    assert ingress.match == f"in_port={ACCESS}(h0),dl_dst={H2}"
     assert ingress.actions.endswith(f"output:{PORT}(s1)")
     assert (transit.kind, transit.pair, transit.actions) == ("transit", ("h0", "h2"), "group:1")
     assert (miss.table, miss.priority, miss.match, miss.packets) == (0, 0, "", None)

@@ -130,7 +130,8 @@ def test_names_leave_room_for_the_interface(tmp_path: Path) -> None:
 
 def test_the_json_schema_knows_every_key() -> None:
     schema = json_schema()
-    assert set(schema["properties"]) == {"name", "defaults", "zones", "switches", "hosts", "links"}
+    keys = {"name", "defaults", "zones", "switches", "hosts", "links", "policies"}
+    assert set(schema["properties"]) == keys
     of_a_shape = {field.name for field in fields(LinkShape)} - {"rate_bps"} | {"rate_mbps"}
     assert of_a_shape <= set(schema["$defs"]["LinkSection"]["properties"])
 
