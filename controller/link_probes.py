@@ -2,8 +2,8 @@
 
 The controller sends a frame out of a port by packet-out, and the switch at the far end hands it
 back by packet-in. What that takes, less half of an echo round trip of each of the two switches, is
-the link's delay. All instants are taken by one clock, so the error is what the control channels
-differ from half of their quickest round trip: they are said with each delay.
+the link's delay. All instants are taken by one clock. A packet-in costs more than an echo, so the
+delay is too long rather than too short; docs/northbound.md says by how much.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class LinkDelay(msgspec.Struct, frozen=True):
     delay_ms: float | None
     """None: the probe has not come within its second."""
     error_ms: float | None
-    """The most that `delay_ms` is off while the switches answer as quickly as they can."""
+    """How much was taken off for the control channels, and is uncertain by as much."""
 
 
 class Miscabled(msgspec.Struct, frozen=True):
