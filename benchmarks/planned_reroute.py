@@ -218,8 +218,7 @@ class _Lab:
         )
 
 
-def _unphased(change: Callable[[], float]) -> tuple[None, float]:
-    """The time that a change takes, in ms; it has no phases."""
+def _timed(change: Callable[[], float]) -> tuple[None, float]:
     return None, 1e3 * change()
 
 
@@ -241,7 +240,7 @@ def _inside(request: Request, run_dir: Path) -> Moves:
         for _ in range(request.times):
             here, there = there, here
             change = delete_then_add(here, there)
-            roughly.append(lab.under_traffic(partial(_unphased, change)))
+            roughly.append(lab.under_traffic(partial(_timed, change)))
         return Moves(len(lab.equal_delay), gently, tuple(roughly))
 
 

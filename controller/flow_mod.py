@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -24,6 +24,7 @@ _WHERE = ("switch", "priority", "match", "cookie", "table")
 _WHAT = tuple(field.name for field in fields(FlowEntry) if field.name not in _WHERE)
 """The fields of an entry that say what it does."""
 _what_of = attrgetter(*_WHAT)
+_NOWHERE = FlowEntry("", 0, frozenset(), 0)
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,7 @@ def _field(ofproto: Any, name: str, value: int | str) -> bytes:
 
 @lru_cache(maxsize=1 << 12)
 def _what(protocol: Protocol, instructions: Instructions, what: tuple[Any, ...]) -> bytes:
-    nowhere: dict[str, Any] = {"switch": "", "priority": 0, "match": frozenset(), "cookie": 0}
-    entry = FlowEntry(**nowhere, **dict(zip(_WHAT, what, strict=True)))
+    entry = replace(_NOWHERE, **dict(zip(_WHAT, what, strict=True)))
     buffer = bytearray()
     for instruction in instructions(protocol, entry):
         instruction.serialize(buffer, len(buffer))
