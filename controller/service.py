@@ -236,7 +236,8 @@ class Service:
                 if late_s > TICK_S:
                     continue
                 eventlet.sleep(max(0.0, -late_s))
-                self.telemetry.tick(switch, number, ready=self._router.ready is not None)
+                if self._router.ready:  # the first routes come first
+                    self.telemetry.tick(switch, number)
 
         return poll
 

@@ -97,11 +97,11 @@ class Telemetry:
             topology, addressing, publish, lambda name: self._switches[name].echoes.least_s
         )
 
-    def tick(self, switch: str, number: int, *, ready: bool) -> None:
-        """Do what is due of `switch` at this tick; links are probed once the network is ready."""
+    def tick(self, switch: str, number: int) -> None:
+        """Do what is due of `switch` at this tick."""
         if switch not in self._connections.connected:
             return
-        if ready and number % _TURN == _TURN_PHASE:
+        if number % _TURN == _TURN_PHASE:
             self._probe(switch)
         for missing, poll in self._switches[switch].polls.items():
             due = poll.tick(number)

@@ -47,11 +47,11 @@ class Lab:
             TOPOLOGY, ADDRESSING, self.switches, self.told.append, frozenset, lambda: self.now_s
         )
 
-    def tick(self, switch: str, number: int, *, ready: bool = False) -> list[str]:
+    def tick(self, switch: str, number: int) -> list[str]:
         """What the switch was asked."""
         datapath = self.datapaths[switch]
         datapath.sent.clear()
-        self.telemetry.tick(switch, number, ready=ready)
+        self.telemetry.tick(switch, number)
         self.now_s += 0.25
         return [self._name(sent) for sent in datapath.sent]
 
@@ -119,7 +119,7 @@ def test_a_switch_that_does_not_answer_leaves_gaps_and_is_left_in_peace() -> Non
 def test_nothing_is_told_of_a_switch_that_is_not_connected() -> None:
     lab = Lab()
     for number in range(8):
-        lab.telemetry.tick("s2", number, ready=True)
+        lab.telemetry.tick("s2", number)
     assert lab.told == []
 
 
@@ -136,10 +136,7 @@ def test_health_tells_the_round_trip_and_what_is_owed() -> None:
 
 def test_only_links_whose_ends_answer_are_probed() -> None:
     lab = Lab()
-    asked = lab.tick("s0", 1, ready=False)
-    assert "probe" not in asked
-    lab.answer("s0", asked)
-    asked = lab.tick("s0", 5, ready=True)
+    asked = lab.tick("s0", 1)
     assert asked.count("probe") == 1  # to s1: s3 is not connected
     assert not [message for message in lab.told if isinstance(message, LinkDelays)]
 
