@@ -87,7 +87,7 @@ def test_each_kind_is_asked_for_at_its_own_pace() -> None:
         names = lab.tick("s0", number)
         asked += names
         lab.answer("s0", names)
-    counts = {name: asked.count(name) for name in asked}
+    counts = {name: asked.count(name) for name in asked if name != "probe"}
     # Ten seconds; of groups and meters there are none.
     assert counts == {
         "port-stats": 40,
@@ -97,14 +97,14 @@ def test_each_kind_is_asked_for_at_its_own_pace() -> None:
         "meter-stats": 2,
     }
     kinds = {type(message) for message in lab.told}
-    assert kinds == {PortStats, OdStats, GroupStats, MeterStats, SwitchHealth}
+    assert kinds - {LinkDelays} == {PortStats, OdStats, GroupStats, MeterStats, SwitchHealth}
 
 
 def test_a_switch_that_does_not_answer_leaves_gaps_and_is_left_in_peace() -> None:
     lab = Lab()
     asked: list[str] = []
     for number in range(40):
-        asked += lab.tick("s0", number)
+        asked += [name for name in lab.tick("s0", number) if name != "probe"]
     assert sorted(asked) == ["echo", "group-stats", "meter-stats", "od-stats", "port-stats"]
     gaps = [message for message in lab.told if isinstance(message, Gap)]
     assert {gap.missing for gap in gaps} == {
