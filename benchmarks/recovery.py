@@ -9,12 +9,17 @@ run beside it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
-from benchmarks import controller_restart, planned_reroute, table_installation
+from benchmarks import (
+    controller_restart,
+    planned_reroute,
+    recovery_distributed,
+    table_installation,
+)
 from benchmarks.intervals import percentile_interval
 from benchmarks.parts import Part, Verdict, carry_out
 from benchmarks.recovery_lab import Failure, Outages, Request, measure
@@ -22,6 +27,7 @@ from benchmarks.report import Report, Step, this_machine
 from playbooks.plan import ProtectionMode
 from testbed.capabilities import probe
 from testbed.links.probing import choose_backend
+from testbed.modes import DistributedMode
 from testbed.reference.targets import Target, at_most
 from testbed.sandbox import Sandbox, probe_sandbox
 
@@ -36,8 +42,17 @@ GOALS: Mapping[Failure, tuple[ProtectionMode, float, float]] = {
 }
 """What protects, and the most that the outage may be: median and 95th percentile, in ms."""
 
+Contender = ProtectionMode | DistributedMode
+
+_BESIDE: Mapping[Contender, str] = {
+    "none": "restoration alone",
+    "spanning-tree": "spanning tree",
+    "ospf": "OSPF with BFD",
+}
+"""What stands beside protection, by the name that is shown."""
+
 _PLAIN: tuple[Failure, ...] = ("link down", "one end down", "silent", "switch crash")
-"""What restoration by the controller is shown for."""
+"""What these are shown for."""
 
 _PERCENTS = (50, 95)
 
@@ -76,25 +91,42 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
 
 
 def _failures(sandbox: Sandbox, topology: str, backend: str, times: int) -> Iterator[Part]:
-    for failure, protection in _plan():
-        request = Request(topology, backend, protection, failure, times)
-        judge_it = partial(_verdict, failure, protected=protection != "none")
-        what = f"{failure}, protection: {protection}"
-        yield Part(what, partial(measure, sandbox, request), judge_it)
+    for failure, contender in _plan():
+        measure_it = _measurement(sandbox, topology, backend, contender, failure, times)
+        judge_it = partial(_verdict, failure, beside=_BESIDE.get(contender))
+        what = f"{failure}, {_BESIDE.get(contender, f'protection: {contender}')}"
+        yield Part(what, measure_it, judge_it)
 
 
-def _plan() -> Iterator[tuple[Failure, ProtectionMode]]:
+def _measurement(
+    sandbox: Sandbox,
+    topology: str,
+    backend: str,
+    contender: Contender,
+    failure: Failure,
+    times: int,
+) -> Callable[[], Outages]:
+    match contender:
+        case "spanning-tree" | "ospf":
+            request = recovery_distributed.Request(topology, backend, contender, failure, times)
+            return partial(recovery_distributed.measure, sandbox, request)
+        case _:
+            return partial(measure, sandbox, Request(topology, backend, contender, failure, times))
+
+
+def _plan() -> Iterator[tuple[Failure, Contender]]:
     for failure, (protection, _, _) in GOALS.items():
         if failure in _PLAIN:
-            yield failure, "none"
+            for contender in _BESIDE:
+                yield failure, contender
         yield failure, protection
 
 
-def _verdict(failure: Failure, outages: Outages | None, protected: bool) -> Verdict:
+def _verdict(failure: Failure, outages: Outages | None, beside: str | None) -> Verdict:
     outages_ms = outages.outages_ms if outages else (None,)
     targets = judge(failure, outages_ms)
-    if not protected:
-        return Verdict(beside={"restoration alone": {t.name: t.measured for t in targets}})
+    if beside:
+        return Verdict(beside={beside: {t.name: t.measured for t in targets}})
     intervals = {
         target.name: percentile_interval(_with_endless(outages_ms), percent)
         for target, percent in zip(targets, _PERCENTS, strict=True)

@@ -32,7 +32,7 @@ from testbed.numbered_packets import Arrival, Shot, exchange
 from testbed.reference.measuring import last_line
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology, with_core_shape
-from topologies.model import OdPair, Queueing, Topology
+from topologies.model import OdPair, Queueing, Routing, Topology
 from topologies.model import Path as SwitchPath
 from topologies.paths import shortest_paths
 
@@ -47,7 +47,7 @@ Failure = Literal[
 ]
 
 _SPACING_S = 0.001
-_BEFORE_S = 0.3
+BEFORE_S = 0.3
 _FAILED_S = 1.5
 _IN_FLIGHT_S = 0.2
 _REPAIRED_S = 0.5
@@ -90,10 +90,10 @@ class Trial:
     faults: tuple[Fault, ...]
 
 
-def trials(topology: Topology, failure: Failure) -> list[Trial]:
-    """One for every core link, or transit switch, that can be done without."""
+def trials(topology: Topology, failure: Failure, routing: Routing | None = None) -> list[Trial]:
+    """One for every core link, or transit switch, that is used and can be done without."""
     found: dict[tuple[str, ...], Trial] = {}
-    for pair, path in shortest_paths(topology).items():
+    for pair, path in (routing or shortest_paths(topology)).items():
         for victim, faults in _cuts(path, failure):
             if victim not in found and _can_do_without(topology, pair, faults):
                 found[victim] = Trial(pair, faults)
@@ -146,39 +146,21 @@ class _Lab:
         hung = failure.endswith("controller hung")
         if hung:
             self._controller.send_signal(signal.SIGSTOP)
-        fails_s = time.monotonic() + 0.1 + _BEFORE_S
+        fails_s = time.monotonic() + 0.1 + BEFORE_S
         if failure == "second failure":
             self._network.set_faults(trial.faults)
             repaired_s = self._network.set_faults((), time.monotonic() + _FAILED_S)
             fails_s = repaired_s + _REPAIRED_S
-        begin_s = fails_s - _BEFORE_S
+        begin_s = fails_s - BEFORE_S
         breaking = threading.Thread(target=self._network.set_faults, args=(trial.faults, fails_s))
         breaking.start()
-        arrived_s = self._stream(trial.pair, begin_s)
+        arrived_s = arrivals(self._network, trial.pair, begin_s)
         breaking.join()
         self._network.set_faults(())
         if hung:
             self._controller.send_signal(signal.SIGCONT)
         self.settle()
         return longest_hole_ms(arrived_s, fails_s)
-
-    def _stream(self, pair: OdPair, begin_s: float) -> list[float]:
-        """When the packets were sent that arrived."""
-        with datagram_sockets(self._network, pair) as ends:
-            source, target = (ends[host] for host in pair)
-            count = round((_BEFORE_S + _FAILED_S) / _SPACING_S)
-            shots = [
-                Shot(number * _SPACING_S, source, target.getsockname(), Arrival(target))
-                for number in range(count)
-            ]
-            time.sleep(max(0.0, begin_s - time.monotonic()))
-            begun_s = time.monotonic()
-            delays_s = exchange(shots, _IN_FLIGHT_S)
-        return [
-            begun_s + shot.at_s
-            for shot, delay_s in zip(shots, delays_s, strict=True)
-            if delay_s is not None
-        ]
 
     def settle(self) -> None:
         """Read away the news until there has been none of links for a while."""
@@ -188,12 +170,35 @@ class _Lab:
                 quiet_s = time.monotonic() + _SETTLE_S
 
 
-def longest_hole_ms(arrived_s: Sequence[float], failed_s: float) -> float | None:
+def arrivals(
+    network: Network, pair: OdPair, begin_s: float, failed_s: float = _FAILED_S
+) -> list[float]:
+    """Send packets from before a failure to its end; when those were sent that arrived."""
+    with datagram_sockets(network, pair) as ends:
+        source, target = (ends[host] for host in pair)
+        count = round((BEFORE_S + failed_s) / _SPACING_S)
+        shots = [
+            Shot(number * _SPACING_S, source, target.getsockname(), Arrival(target))
+            for number in range(count)
+        ]
+        time.sleep(max(0.0, begin_s - time.monotonic()))
+        begun_s = time.monotonic()
+        delays_s = exchange(shots, _IN_FLIGHT_S)
+    return [
+        begun_s + shot.at_s
+        for shot, delay_s in zip(shots, delays_s, strict=True)
+        if delay_s is not None
+    ]
+
+
+def longest_hole_ms(
+    arrived_s: Sequence[float], failed_s: float, lasting_s: float = _FAILED_S
+) -> float | None:
     """The longest time between packets that arrived, less the spacing; None if it has no end.
 
     Those that were on the failed link, sent before it failed, are part of the hole.
     """
-    if not arrived_s or arrived_s[-1] < failed_s + _FAILED_S / 2:
+    if not arrived_s or arrived_s[-1] < failed_s + lasting_s / 2:
         return None
     hole_s = max(later - earlier for earlier, later in pairwise(arrived_s))
     return max(0.0, 1e3 * (hole_s - _SPACING_S))

@@ -17,7 +17,7 @@ Step = Callable[[str, float | None], None]
 NAMES: Mapping[str, str] = {
     "links": "the links of this machine's backend against what is configured, beside a plain veth",
     "seeds": "a playbook under the twin and under the plain controller, seed by seed",
-    "recovery": "how long packets stay away when something fails, with and without protection",
+    "recovery": "how long packets stay away when something fails: protection beside its rivals",
     "whatif": "how many what-if questions the model answers in a second on one core",
     "gan-quality": "traffic made by the GAN against held-out history, beside a bootstrap",
     "vae-imputation": "gaps in telemetry filled by the VAE, beside plain methods",

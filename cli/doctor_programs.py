@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cli.doctor_parts import Part, tried
+from testbed import frr
 from testbed.attempt import NoAnswerError, ask, attempt
 from testbed.capabilities import Capabilities
 from testbed.rehearsal import Program, rehearse
@@ -39,7 +40,21 @@ def program_parts(capabilities: Capabilities, sandbox: Sandbox | None) -> list[P
         _used(iperf, "iperf", sandbox),
         _used(irtt, "irtt", sandbox),
         _program("ethtool", ["ethtool", "--version"], "ethtool"),
+        _used(_frr(), "frr", sandbox),
     ]
+
+
+def _frr() -> Part:
+    """FRRouting, whose package starts a service that a lab does not need."""
+    instead = "nothing: `bench recovery` has no figures for OSPF with BFD"
+    remedy = f"apt-get install {frr.PACKAGE}; then, with systemd: systemctl disable --now frr"
+    if missing := frr.missing_programs():
+        return Part("FRR", False, f"no {', '.join(missing)}", False, instead, remedy)
+    return replace(
+        _program("FRR", [frr.command("", "zebra")[0], "--version"], frr.PACKAGE),
+        required=False,
+        instead=instead,
+    )
 
 
 def _program(name: str, version: Sequence[str], package: str) -> Part:

@@ -17,6 +17,10 @@ class Hosts:
     def __init__(self, shell_pid: Mapping[str, int]) -> None:
         self._shell_pid = shell_pid
 
+    def __contains__(self, node: str) -> bool:
+        """Whether `node` has namespaces of its own: hosts and routers have, switches have not."""
+        return node in self._shell_pid
+
     def pid(self, host: str) -> int:
         """A process in the namespaces of `host`, which lives as long as the lab."""
         return self._shell_pid[host]

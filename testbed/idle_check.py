@@ -161,12 +161,15 @@ def _median_ms(delays_s: Sequence[float]) -> float | None:
 def _packet_sockets(
     hosts: Hosts, topology: Topology, open_sockets: ExitStack
 ) -> Mapping[str, socket.socket]:
-    """A packet socket per node; all switches share one."""
+    """A packet socket per node; all switches share one, routers do not."""
     here = open_sockets.enter_context(_packet_socket())
-    ends = {switch.name: here for switch in topology.switches}
-    for host in topology.hosts:
-        with network_namespace(hosts.pid(host.name)):
-            ends[host.name] = open_sockets.enter_context(_packet_socket())
+    ends = {}
+    for node in {end for link in topology.links for end in (link.a, link.b)}:
+        if node not in hosts:
+            ends[node] = here
+            continue
+        with network_namespace(hosts.pid(node)):
+            ends[node] = open_sockets.enter_context(_packet_socket())
     return ends
 
 

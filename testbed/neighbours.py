@@ -13,8 +13,9 @@ from testbed.links.backend import LinkError
 from topologies.addressing import Addressing
 
 
-def introduce(hosts: Hosts, addressing: Addressing) -> None:
-    """Give every host permanent entries for all others, in IPv6 where it has that.
+def introduce(hosts: Hosts, addressing: Addressing, gateway_mac: str | None = None) -> None:
+    """Give every host permanent entries for all others, in IPv6 where it has that: their own
+    addresses, or the gateway's.
 
     Raises:
         LinkError: ip(8) failed.
@@ -22,7 +23,7 @@ def introduce(hosts: Hosts, addressing: Addressing) -> None:
     families = [addressing.ipv4, addressing.ipv6] if ipv6.available() else [addressing.ipv4]
     for host in addressing.ipv4:
         batch = "\n".join(
-            f"neigh replace {addresses[other]} lladdr {addressing.mac[other]} "
+            f"neigh replace {addresses[other]} lladdr {gateway_mac or addressing.mac[other]} "
             f"dev {host}-eth0 nud permanent"
             for addresses in families
             for other in addresses

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
+from typing import ClassVar
 
 from mininet.log import lg
 from mininet.net import Mininet
@@ -37,7 +38,7 @@ class _Controller(RemoteController):  # type: ignore[misc]
         """Mininet would try to decode the HELLO, whose transaction id is random bytes."""
 
 
-class _Switch(OVSSwitch):  # type: ignore[misc]
+class LabSwitch(OVSSwitch):  # type: ignore[misc]
     """Mininet's OVS switch, except that a failed start is an error."""
 
     @classmethod
@@ -56,14 +57,17 @@ class _Switch(OVSSwitch):  # type: ignore[misc]
 class Network:
     """A running network. It ends with the sandbox: there is nothing to stop."""
 
+    GATEWAY_MAC: ClassVar[str | None] = None
+    """Where hosts send what is for other hosts, if not to these themselves."""
+
     def __init__(self, topology: Topology, links: LinkBackend) -> None:
         self.topology = topology
         self.links = links
         self.addressing: Addressing = address(topology)
-        self._net = _build(topology, self.addressing, links)
+        self._net = self._build()
         self.hosts = Hosts({host.name: host.pid for host in self._net.hosts})
         ipv6.switch_on(self.hosts, self.addressing)
-        introduce(self.hosts, self.addressing)
+        introduce(self.hosts, self.addressing, self.GATEWAY_MAC)
         self._condition = conditions(topology, ())
         self._shape = shapes(topology, ())
         self._crashed: frozenset[str] = frozenset()
@@ -90,7 +94,7 @@ class Network:
             self._restart_switch(switch)
         done_s = self._change_links(faults, at_s)
         for switch in sorted(crashed - self._crashed):
-            _vsctl("del-br", switch)
+            self._crash_switch(switch)
         for host in sorted(dead - self._dead):
             self.hosts.kill_all(host)
         self._crashed, self._dead = crashed, dead
@@ -149,14 +153,57 @@ class Network:
             done_s = max(at_s, time.monotonic())
         return done_s
 
+    def _build(self) -> Mininet:
+        """All nodes and links, started."""
+        lg.setLogLevel("error")
+        # Mininet's own start-up would raise limits of the whole machine; a lab leaves it alone.
+        Mininet.inited = True
+        self.links.create(self.topology, self.addressing)
+        net = Mininet(controller=None, link=self.links.mininet_link, build=False)
+        for host in self.topology.hosts:
+            ip = f"{self.addressing.ipv4[host.name]}/{_PREFIX_LENGTH}"
+            net.addHost(host.name, ip=ip, mac=self.addressing.mac[host.name])
+        self._add_switches(net)
+        for link in self.topology.links:
+            ports = {
+                f"port{end}": self.addressing.port[node, peer]
+                for end, (node, peer) in enumerate(link.directions, start=1)
+            }
+            net.addLink(link.a, link.b, **ports)
+        net.build()
+        net.start()
+        if net.controllers:
+            _vsctl(*chain.from_iterable(_sparing(each.name) for each in self.topology.switches))
+        return net
+
+    def _add_switches(self, net: Mininet) -> None:
+        """Here, switches that wait for their controller."""
+        net.addController(_Controller("c0", ip=CONTROLLER_ADDRESS, port=CONTROLLER_PORT))
+        for switch in self.topology.switches:
+            net.addSwitch(
+                switch.name,
+                cls=LabSwitch,
+                dpid=f"{self.addressing.datapath_id[switch.name]:016x}",
+                datapath=self.links.datapath,
+                protocols="OpenFlow13",
+                failMode="secure",
+                reconnectms=1000,
+                batch=True,
+            )
+
+    def _crash_switch(self, switch: str) -> None:
+        """Its links have failed by now."""
+        _vsctl("del-br", switch)
+
     def _restart_switch(self, switch: str) -> None:
         """Make its bridge as it was: datapath id, port numbers, fail mode, controller."""
         bridge = self._net.get(switch)
         bridge.commands.clear()
         bridge.batch = True  # so that Mininet gathers one transaction
         bridge.start(self._net.controllers)
-        bridge.vsctl("--", *self._controller_of(switch))
-        _Switch.batchStartup([bridge])
+        if self._net.controllers:
+            bridge.vsctl("--", *self._controller_of(switch))
+        LabSwitch.batchStartup([bridge])
         if self._bfd_ms is not None:
             self._run_bfd(hop for hop in self.topology.core_directions if hop[0] == switch)
 
@@ -174,36 +221,3 @@ def _vsctl(*command: str) -> None:
     done = subprocess.run(["ovs-vsctl", *command], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise LinkError(f"ovs-vsctl {' '.join(command)}: {done.stderr.strip()}")
-
-
-def _build(topology: Topology, addressing: Addressing, links: LinkBackend) -> Mininet:
-    lg.setLogLevel("error")
-    # Mininet's own start-up would raise limits of the whole machine; a lab leaves it alone.
-    Mininet.inited = True
-    links.create(topology, addressing)
-    net = Mininet(controller=None, link=links.mininet_link, build=False)
-    net.addController(_Controller("c0", ip=CONTROLLER_ADDRESS, port=CONTROLLER_PORT))
-    for host in topology.hosts:
-        ip = f"{addressing.ipv4[host.name]}/{_PREFIX_LENGTH}"
-        net.addHost(host.name, ip=ip, mac=addressing.mac[host.name])
-    for switch in topology.switches:
-        net.addSwitch(
-            switch.name,
-            cls=_Switch,
-            dpid=f"{addressing.datapath_id[switch.name]:016x}",
-            datapath=links.datapath,
-            protocols="OpenFlow13",
-            failMode="secure",
-            reconnectms=1000,
-            batch=True,
-        )
-    for link in topology.links:
-        ports = {
-            f"port{end}": addressing.port[node, peer]
-            for end, (node, peer) in enumerate(link.directions, start=1)
-        }
-        net.addLink(link.a, link.b, **ports)
-    net.build()
-    net.start()
-    _vsctl(*chain.from_iterable(_sparing(switch.name) for switch in topology.switches))
-    return net

@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from testbed import openvswitch, sandbox
+from testbed import frr, openvswitch, sandbox
 from testbed.attempt import Finding, attempt, last_line
 from testbed.host_exec import await_udp_port
+from testbed.links.backend import LinkError
 
-Program = Literal["ovs", "iperf", "irtt"]
+Program = Literal["ovs", "iperf", "irtt", "frr"]
 
 _LOGS = Path("/run")
 _START_S = 10.0
@@ -35,6 +36,16 @@ class RehearsalError(Exception):
     """A program did not do what a lab needs of it; the message holds its own words."""
 
 
+_FAILURES = (
+    RehearsalError,
+    LinkError,
+    openvswitch.OpenVSwitchError,
+    subprocess.CalledProcessError,
+    OSError,
+    ValueError,
+)
+
+
 def rehearse(program: Program, sandbox: sandbox.Sandbox) -> Finding:
     """Use a program the way a lab does; takes some 0.3 s each."""
     return attempt(sandbox.command([sys.executable, "-m", "testbed.rehearsal", program]))
@@ -47,7 +58,7 @@ def main() -> None:
         seen = _REHEARSALS[sys.argv[1]]()
     except FileNotFoundError as error:
         sys.exit(f"no command {error.filename}")
-    except (RehearsalError, openvswitch.OpenVSwitchError, OSError, ValueError) as error:
+    except _FAILURES as error:
         sys.exit(str(error))
     sys.stdout.write(f"{seen}\n")
 
@@ -97,10 +108,29 @@ def _echoes() -> str:
     return f"{received} of {sent} packets came back over loopback"
 
 
+def _routing() -> str:
+    """zebra answers, among daemons' settings of this sandbox."""
+    frr.furnish()
+    frr.write_configuration(frr.RouterSettings(_BRIDGE, "10.255.0.1", {}, (), 50))
+    log = _LOGS / "zebra.log"
+    with log.open("wb") as output:
+        zebra = subprocess.Popen(
+            frr.command(_BRIDGE, "zebra"), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    deadline_s = time.monotonic() + _START_S
+    while not frr.socket_of_zebra(_BRIDGE).exists():
+        if zebra.poll() is not None or time.monotonic() > deadline_s:
+            raise RehearsalError(last_line(log.read_text(errors="replace")) or "no zebra")
+        time.sleep(0.005)
+    frr.ask(_BRIDGE, "zebra", "show version")
+    return "zebra answers"
+
+
 _REHEARSALS: Mapping[str, Callable[[], str]] = {
     "ovs": _userspace_bridge,
     "iperf": _datagrams,
     "irtt": _echoes,
+    "frr": _routing,
 }
 
 

@@ -13,6 +13,7 @@ from controller.messages import (
     Gap,
     GroupStats,
     LinkDelays,
+    LinkSilence,
     Message,
     MeterStats,
     OdStats,
@@ -97,7 +98,13 @@ def test_each_kind_is_asked_for_at_its_own_pace() -> None:
         "meter-stats": 2,
     }
     kinds = {type(message) for message in lab.told}
-    assert kinds - {LinkDelays} == {PortStats, OdStats, GroupStats, MeterStats, SwitchHealth}
+    assert kinds - {LinkDelays, LinkSilence} == {
+        PortStats,
+        OdStats,
+        GroupStats,
+        MeterStats,
+        SwitchHealth,
+    }
 
 
 def test_a_switch_that_does_not_answer_leaves_gaps_and_is_left_in_peace() -> None:

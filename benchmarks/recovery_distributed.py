@@ -1,0 +1,100 @@
+"""The trials of `benchmarks.recovery_lab` in networks without a controller: RSTP, OSPF with BFD.
+
+`python -m benchmarks.recovery_distributed`, inside a sandbox, reads a `Request` and prints
+`Outages` as one line of JSON. What fails lies on the paths that the network itself has found.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.recovery_lab import (
+    BEFORE_S,
+    Failure,
+    Outages,
+    Trial,
+    arrivals,
+    longest_hole_ms,
+    trials,
+)
+from testbed import frr, openvswitch, sandbox
+from testbed.distributed import DistributedNetwork
+from testbed.links.probing import open_backend
+from testbed.modes import CONVERGENCE_S, DistributedMode, missing_programs, open_network
+from testbed.reference.errors import MeasurementError
+from testbed.reference.measuring import last_line
+from testbed.sandbox import Sandbox
+from topologies.catalogue import load_topology
+
+_FAILED_S, _UNTOLD_TREE_S = 3.0, 10.0
+"""How long a failure lasts: RSTP misses a silent neighbour after three hellos, 2 s apart."""
+_UNTOLD: tuple[Failure, ...] = ("silent", "one end down")
+"""Of what a port, at one end at least, says nothing."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What shall fail, how often, and in what lab."""
+
+    topology: str
+    backend: str
+    mode: DistributedMode
+    failure: Failure
+    times: int
+
+
+def measure(sandbox_: Sandbox, request: Request) -> Outages:
+    """Run the lab in a sandbox.
+
+    Raises:
+        MeasurementError: the lab could not be built, or died.
+    """
+    if missing := missing_programs(request.mode):
+        raise MeasurementError(f"no {', '.join(missing)}: sudo apt-get install {frr.PACKAGE}")
+    answer = last_line(sandbox_, ["benchmarks.recovery_distributed"], msgspec.json.encode(request))
+    return msgspec.json.decode(answer, type=Outages)
+
+
+def _try_out(network: DistributedNetwork, request: Request, number: int) -> float | None:
+    """Let something fail and mend it; the outage in ms."""
+    routing = network.await_convergence(CONVERGENCE_S)
+    possible = trials(network.topology, request.failure, routing)
+    trial: Trial = possible[number % len(possible)]
+    is_slow = request.mode == "spanning-tree" and request.failure in _UNTOLD
+    lasting_s = _UNTOLD_TREE_S if is_slow else _FAILED_S
+    begin_s = time.monotonic() + 0.1
+    fails_s = begin_s + BEFORE_S
+    breaking = threading.Thread(target=network.set_faults, args=(trial.faults, fails_s))
+    breaking.start()
+    arrived_s = arrivals(network, trial.pair, begin_s, lasting_s)
+    breaking.join()
+    network.set_faults(())
+    return longest_hole_ms(arrived_s, fails_s, lasting_s)
+
+
+def _inside(request: Request, run_dir: Path) -> Outages:
+    topology = load_topology(request.topology)
+    if request.mode == "spanning-tree":
+        openvswitch.start(run_dir)
+    links = open_backend(request.backend, run_dir)
+    network = open_network(request.mode, topology, links, "delay", run_dir)
+    return Outages(tuple(_try_out(network, request, number) for number in range(request.times)))
+
+
+def main() -> None:
+    """Measure inside the sandbox that this process is the first of."""
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+    sandbox.furnish(openvswitch.environment())
+    with tempfile.TemporaryDirectory(dir="/run") as folder:  # goes with the sandbox
+        outages = _inside(request, Path(folder))
+    sys.stdout.buffer.write(msgspec.json.encode(outages) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
