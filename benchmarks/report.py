@@ -19,6 +19,7 @@ NAMES: Mapping[str, str] = {
     "seeds": "a playbook under the twin and under the plain controller, seed by seed",
     "recovery": "how long packets stay away when something fails: protection beside its rivals",
     "whatif": "how many what-if questions the model answers in a second on one core",
+    "te": "the twin's routes against the best that any routing could do, modelled and on packets",
     "gan-quality": "traffic made by the GAN against held-out history, beside a bootstrap",
     "vae-imputation": "gaps in telemetry filled by the VAE, beside plain methods",
 }

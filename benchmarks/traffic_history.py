@@ -8,6 +8,7 @@ from pathlib import Path
 from generators.builtin_history import builtin_history
 from generators.history import History, load_history
 from topologies.catalogue import load_topology
+from topologies.model import Topology
 
 TRAINING_SHARE = 0.75
 
@@ -30,13 +31,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
 
 
+def network(arguments: argparse.Namespace) -> Topology:
+    """The network that was named.
+
+    Raises:
+        DocumentError: there is no such network.
+    """
+    return load_topology(arguments.topology)
+
+
 def chosen(arguments: argparse.Namespace) -> tuple[History, History]:
     """The history that was named, parted in time: what to train on, and what to measure against.
 
     Raises:
         DocumentError, HistoryError: there is no such network, or no such history.
     """
-    topology = load_topology(arguments.topology)
+    topology = network(arguments)
     if arguments.history is None:
         history = builtin_history(topology, arguments.seed)
     else:

@@ -17,6 +17,7 @@ from controller.flow_entries import FlowEntry
 from controller.forwarding import Forwarding
 from controller.groups import Group
 from controller.messages import DatapathState, Reroute, RerouteDone, Route
+from controller.standing_entries import standing_entries
 from controller.verification import verify
 from testbed import switch_tables
 from testbed.network import Network
@@ -30,8 +31,6 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.topology("topohub:sndlib/abilene"
 SPACING_S = 0.001
 SURVIVES_S = (0.005, 0.12, 0.03, 0.25, 0.07, 0.5)
 """For so long after a request; a reroute of all pairs takes about 0.1 s and then drains."""
-ENTRIES_BESIDES_ROUTES = 3
-"""Of a switch without protection: the miss entries of two tables, and ARP."""
 CHANGES = ("OFPT_FLOW_MOD", "OFPT_GROUP_MOD", "ONFT_BUNDLE_ADD_MESSAGE")
 
 
@@ -104,7 +103,7 @@ def test_killed_in_big_reroutes_every_pair_ends_on_its_old_or_its_new_path(
         with control(network, tmp_path):
             now = paths_now(network)
             assert all(path in (before[pair], target[pair]) for pair, path in now.items())
-            whole = ENTRIES_BESIDES_ROUTES * len(topology.switches)
+            whole = len(standing_entries(topology, network.addressing))
             whole += sum(len(path) for path in now.values())
             cleaning = pool.submit(stream, network, topology.od_pairs, SPACING_S, 5.0)
             wait_for(lambda: len(tables(network)[0]) == whole)
