@@ -40,6 +40,7 @@ from twin.situation import Situation
 from twin.training import train
 
 _LEAST = 0.9
+_HOT = 1.2
 _GOAL_TRUE, _GOAL_FORECAST = 1.05, 1.10
 _GOAL_MS, _GOAL_LARGE_MS = 50.0, 500.0
 _TRAINING_S = 30.0
@@ -139,6 +140,11 @@ class _Decider:
             decided_ms,
         )
 
+    def overloading(self, od_bps: FloatArray) -> FloatArray:
+        """The matrix (pairs,) scaled until shortest paths fill the busiest link by `_HOT`."""
+        busiest = max_link_utilisation(self.topology, self._shortest, self._square(od_bps))
+        return od_bps * (_HOT / busiest)
+
     def route(self, od_bps: FloatArray) -> Routing:
         """As the twin policy does when a link runs hot."""
         candidates = self._candidates.available(self._shortest)
@@ -172,7 +178,7 @@ def _large_decisions_ms(seed: int) -> list[float]:
     random = np.random.default_rng(seed)
     taken_ms = []
     for _ in range(_LARGE_DECISIONS):
-        od_bps = random.exponential(2e3, len(decider.topology.od_pairs))
+        od_bps = decider.overloading(random.exponential(1.0, len(decider.topology.od_pairs)))
         begun_s = time.perf_counter()
         decider.route(od_bps)
         taken_ms.append(1e3 * (time.perf_counter() - begun_s))
