@@ -17,6 +17,9 @@ from testbed.reference.network import ReferenceNetwork
 
 _PORT = 5001
 _START_S = 5.0
+_SEND_BUFFER = "208K"
+"""Frames that wait in a queue of the same kernel are charged to their sender: its usual buffer is
+full with some 74 of 1,514 bytes (socket(7), SO_SNDBUF, which the kernel doubles)."""
 _LONGEST_S = 600
 _UDP_PAYLOAD_BYTES = 1472
 UDP_FRAME_BYTES = 14 + 20 + 8 + _UDP_PAYLOAD_BYTES
@@ -39,6 +42,7 @@ def udp_load(network: ReferenceNetwork, link: int, rate_bps: float) -> Iterator[
         *("-l", str(_UDP_PAYLOAD_BYTES)),
         *("-b", f"{payload_bps:.0f}"),
         *("-t", f"{_LONGEST_S}"),
+        *("-w", _SEND_BUFFER),
     ]
     processes = [server]
     try:
