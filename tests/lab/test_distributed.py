@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import INSIDE
 from controller_lab import reaches
 
 from testbed import frr, openvswitch, sandbox
@@ -36,7 +35,7 @@ def distributed(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[DistributedNetwork | None]:
     """A triangle in that mode, inside the sandbox."""
-    if not os.environ.get(INSIDE):
+    if not os.environ.get("TWINBED_TEST_INSIDE"):
         yield None  # the test body runs inside only
         return
     sandbox.furnish(openvswitch.environment())
