@@ -109,3 +109,10 @@ def reaches(network: Network, source: str, target: str, count: int = 1) -> bool:
     """Whether `count` pings are all answered."""
     argv = ["ping", "-q", "-c", str(count), "-i", "0.01", "-W", "1"]
     return network.hosts.run(source, [*argv, network.addressing.ipv4[target]]).returncode == 0
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Look again and again until it holds."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not come about"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
 
 import pytest
-from controller_lab import PATIENCE_S, control, reaches
+from controller_lab import control, reaches, wait_for
 
 from controller.dumped_tables import entries_of, groups_of
 from controller.flow_entries import FlowEntry
@@ -60,13 +59,6 @@ def paths_now(network: Network) -> dict[OdPair, SwitchPath]:
     """Where the tables lead each pair."""
     forwarding = Forwarding(network.topology, *tables(network))
     return {pair: forwarding.walk(pair) for pair in network.topology.od_pairs}
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.1)
 
 
 def log_messages() -> None:
