@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from controller.northbound_client import NorthboundClient, connect
 from playbooks.plan import ProtectionMode
 from testbed import openvswitch
 from testbed.links.probing import open_backend
-from testbed.namespaces import network_namespace
 from testbed.network import Network
 from testbed.reference.errors import MeasurementError
 from topologies.model import Topology
@@ -69,17 +67,3 @@ def await_ready(client: NorthboundClient, patience_s: float = _READY_S) -> Ready
         if isinstance(message, Ready):
             return message
     raise MeasurementError("the controller is not ready")
-
-
-@contextmanager
-def datagram_sockets(network: Network, hosts: Iterable[str]) -> Iterator[dict[str, socket.socket]]:
-    """A bound UDP socket in each of the hosts."""
-    with ExitStack() as stack:
-        sockets = {}
-        for host in hosts:
-            with network_namespace(network.hosts.pid(host)):
-                one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            stack.enter_context(one)
-            one.bind((network.addressing.ipv4[host], 0))
-            sockets[host] = one
-        yield sockets

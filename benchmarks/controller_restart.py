@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,15 +16,14 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.controlled_lab import await_ready
+from benchmarks.in_sandbox import ask, serve
 from benchmarks.parts import Part, Verdict
-from controller.messages import Ready
 from controller.northbound_client import connect
-from testbed import openvswitch, sandbox
+from testbed import openvswitch
 from testbed.links.probing import open_backend
 from testbed.network import Network
 from testbed.pair_stream import stream
-from testbed.reference.errors import MeasurementError
-from testbed.reference.measuring import last_line
 from testbed.reference.targets import at_most
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology
@@ -62,8 +60,7 @@ def measure(sandbox_: Sandbox, request: Request) -> Restarts:
     Raises:
         MeasurementError: the lab could not be built, or died.
     """
-    answer = last_line(sandbox_, ["benchmarks.controller_restart"], msgspec.json.encode(request))
-    return msgspec.json.decode(answer, type=Restarts)
+    return ask(sandbox_, "benchmarks.controller_restart", request, Restarts)
 
 
 def parts(sandbox_: Sandbox, topology: str, backend: str, times: int) -> Iterator[Part]:
@@ -108,22 +105,9 @@ def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def _await_ready(run_dir: Path) -> None:
-    deadline_s = time.monotonic() + _READY_S
     with connect(run_dir / "northbound.sock", _READY_S) as client:
-        while not isinstance(client.receive(max(0.0, deadline_s - time.monotonic())), Ready):
-            if time.monotonic() > deadline_s:
-                raise MeasurementError("the controller is not ready")
-
-
-def main() -> None:
-    """Measure inside the sandbox that this process is the first of."""
-    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
-    sandbox.furnish(openvswitch.environment())
-    with tempfile.TemporaryDirectory(dir="/run") as folder:  # goes with the sandbox
-        restarts = _inside(request, Path(folder))
-    sys.stdout.buffer.write(msgspec.json.encode(restarts) + b"\n")
-    sys.stdout.buffer.flush()
+        await_ready(client)
 
 
 if __name__ == "__main__":
-    main()
+    serve(Request, _inside)

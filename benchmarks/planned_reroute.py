@@ -7,8 +7,6 @@ moves are made by deleting the old entries and adding the new ones.
 
 from __future__ import annotations
 
-import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,15 +18,16 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.controlled_lab import ControlledLab, controlled, datagram_sockets
+from benchmarks.controlled_lab import ControlledLab, controlled
 from benchmarks.delete_then_add import delete_then_add
+from benchmarks.in_sandbox import ask, serve
 from benchmarks.parts import Part, Verdict
 from controller.messages import Reroute, RerouteDone, Route
 from controller.reroute import drain_s
-from testbed import openvswitch, sandbox, switch_tables
+from testbed import switch_tables
+from testbed.host_sockets import datagram_sockets
 from testbed.numbered_packets import Arrival, Flight, Shot, fly
 from testbed.reference.errors import MeasurementError
-from testbed.reference.measuring import last_line
 from testbed.reference.targets import at_most
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology
@@ -83,8 +82,7 @@ def measure(sandbox_: Sandbox, request: Request) -> Moves:
     Raises:
         MeasurementError: the lab could not be built, or died, or a move took too long.
     """
-    answer = last_line(sandbox_, ["benchmarks.planned_reroute"], msgspec.json.encode(request))
-    return msgspec.json.decode(answer, type=Moves)
+    return ask(sandbox_, "benchmarks.planned_reroute", request, Moves)
 
 
 def parts(sandbox_: Sandbox, topology: str, backend: str, times: int) -> Iterator[Part]:
@@ -188,7 +186,9 @@ class _Lab:
 
     def under_traffic(self, change: Callable[[], tuple[float | None, float]]) -> Move:
         """Make a change in the middle of a stream."""
-        with datagram_sockets(self._lab.network, self.topology.switch_of) as sockets:
+        network = self._lab.network
+        names = self.topology.switch_of
+        with datagram_sockets(network.hosts, network.addressing, names) as sockets:
             pairs = list(islice(cycle(self.ways[0]), round(_STREAM_S * PACKETS_PER_S)))
             shots = [
                 Shot(
@@ -244,15 +244,5 @@ def _inside(request: Request, run_dir: Path) -> Moves:
         return Moves(len(lab.equal_delay), gently, tuple(roughly))
 
 
-def main() -> None:
-    """Measure inside the sandbox that this process is the first of."""
-    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
-    sandbox.furnish(openvswitch.environment())
-    with tempfile.TemporaryDirectory(dir="/run") as folder:  # goes with the sandbox
-        moves = _inside(request, Path(folder))
-    sys.stdout.buffer.write(msgspec.json.encode(moves) + b"\n")
-    sys.stdout.buffer.flush()
-
-
 if __name__ == "__main__":
-    main()
+    serve(Request, _inside)

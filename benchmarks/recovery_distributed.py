@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 
 import msgspec
 
+from benchmarks.in_sandbox import ask, serve
 from benchmarks.recovery_lab import (
     BEFORE_S,
     Failure,
@@ -23,12 +22,11 @@ from benchmarks.recovery_lab import (
     longest_hole_ms,
     trials,
 )
-from testbed import frr, openvswitch, sandbox
+from testbed import frr, openvswitch
 from testbed.distributed import DistributedNetwork
 from testbed.links.probing import open_backend
 from testbed.modes import CONVERGENCE_S, DistributedMode, missing_programs, open_network
 from testbed.reference.errors import MeasurementError
-from testbed.reference.measuring import last_line
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology
 
@@ -56,8 +54,7 @@ def measure(sandbox_: Sandbox, request: Request) -> Outages:
     """
     if missing := missing_programs(request.mode):
         raise MeasurementError(f"no {', '.join(missing)}: sudo apt-get install {frr.PACKAGE}")
-    answer = last_line(sandbox_, ["benchmarks.recovery_distributed"], msgspec.json.encode(request))
-    return msgspec.json.decode(answer, type=Outages)
+    return ask(sandbox_, "benchmarks.recovery_distributed", request, Outages)
 
 
 def _try_out(network: DistributedNetwork, request: Request, number: int) -> float | None:
@@ -86,15 +83,5 @@ def _inside(request: Request, run_dir: Path) -> Outages:
     return Outages(tuple(_try_out(network, request, number) for number in range(request.times)))
 
 
-def main() -> None:
-    """Measure inside the sandbox that this process is the first of."""
-    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
-    sandbox.furnish(openvswitch.environment())
-    with tempfile.TemporaryDirectory(dir="/run") as folder:  # goes with the sandbox
-        outages = _inside(request, Path(folder))
-    sys.stdout.buffer.write(msgspec.json.encode(outages) + b"\n")
-    sys.stdout.buffer.flush()
-
-
 if __name__ == "__main__":
-    main()
+    serve(Request, _inside)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,15 +19,15 @@ from typing import Literal
 
 import msgspec
 
-from benchmarks.controlled_lab import controlled, datagram_sockets
+from benchmarks.controlled_lab import controlled
+from benchmarks.in_sandbox import ask, serve
 from controller.messages import LinkState
 from controller.northbound_client import NorthboundClient
 from playbooks.plan import ProtectionMode
-from testbed import openvswitch, sandbox
 from testbed.faults import EndDown, Fault, LinkDown, Silent, SwitchCrash
+from testbed.host_sockets import datagram_sockets
 from testbed.network import Network
 from testbed.numbered_packets import Arrival, Shot, exchange
-from testbed.reference.measuring import last_line
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology, with_core_shape
 from topologies.model import OdPair, Queueing, Routing, Topology
@@ -78,8 +76,7 @@ def measure(sandbox_: Sandbox, request: Request) -> Outages:
     Raises:
         MeasurementError: the lab could not be built, or died.
     """
-    answer = last_line(sandbox_, ["benchmarks.recovery_lab"], msgspec.json.encode(request))
-    return msgspec.json.decode(answer, type=Outages)
+    return ask(sandbox_, "benchmarks.recovery_lab", request, Outages)
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ def arrivals(
     network: Network, pair: OdPair, begin_s: float, failed_s: float = _FAILED_S
 ) -> list[float]:
     """Send packets from before a failure to its end; when those were sent that arrived."""
-    with datagram_sockets(network, pair) as ends:
+    with datagram_sockets(network.hosts, network.addressing, pair) as ends:
         source, target = (ends[host] for host in pair)
         count = round((BEFORE_S + failed_s) / _SPACING_S)
         shots = [
@@ -214,15 +211,5 @@ def _inside(request: Request, run_dir: Path) -> Outages:
         return Outages(tuple(lab.try_out(trial, request.failure) for trial in chosen))
 
 
-def main() -> None:
-    """Measure inside the sandbox that this process is the first of."""
-    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
-    sandbox.furnish(openvswitch.environment())
-    with tempfile.TemporaryDirectory(dir="/run") as folder:  # goes with the sandbox
-        outages = _inside(request, Path(folder))
-    sys.stdout.buffer.write(msgspec.json.encode(outages) + b"\n")
-    sys.stdout.buffer.flush()
-
-
 if __name__ == "__main__":
-    main()
+    serve(Request, _inside)

@@ -20,12 +20,12 @@ import msgspec
 from benchmarks import bare_switches
 from benchmarks.barrier_each import install_one_by_one
 from benchmarks.controlled_lab import await_ready
+from benchmarks.in_sandbox import ask, serve
 from benchmarks.intervals import percentile_interval
 from benchmarks.parts import Part, Verdict
 from controller.messages import DatapathState, FromController, Ready
 from controller.northbound_client import connect
-from testbed import openvswitch, sandbox
-from testbed.reference.measuring import last_line
+from testbed import openvswitch
 from testbed.reference.targets import at_most
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology
@@ -72,8 +72,7 @@ def measure(sandbox_: Sandbox, request: Request) -> Installations:
     Raises:
         MeasurementError: they could not be started, or did not get ready.
     """
-    answer = last_line(sandbox_, ["benchmarks.table_installation"], msgspec.json.encode(request))
-    return msgspec.json.decode(answer, type=Installations)
+    return ask(sandbox_, "benchmarks.table_installation", request, Installations)
 
 
 def parts(sandbox_: Sandbox) -> Iterator[Part]:
@@ -136,15 +135,5 @@ def times_of(messages: list[FromController]) -> Installation:
     return Installation(ready_s - min(connected_s), ready_s - max(connected_s))
 
 
-def main() -> None:
-    """Measure inside the sandbox that this process is the first of."""
-    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
-    sandbox.furnish(openvswitch.environment())
-    with tempfile.TemporaryDirectory(dir="/run") as folder:  # goes with the sandbox
-        installations = _inside(request, Path(folder))
-    sys.stdout.buffer.write(msgspec.json.encode(installations) + b"\n")
-    sys.stdout.buffer.flush()
-
-
 if __name__ == "__main__":
-    main()
+    serve(Request, _inside)

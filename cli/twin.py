@@ -1,7 +1,7 @@
 """Print the twin's mirror of a run: what is known of every link and pair, and how old that is.
 
-RUN is a run's directory. While it runs, the mirror is that of now; afterwards, that of the last
-counters. What is not known is a dash, never a zero.
+While RUN runs, the mirror is that of now; afterwards, that of the last counters. What is not known
+is a dash, never a zero.
 
 example:
   twinbed twin runs/20260105-101500-network-failure-twin --at 12
@@ -10,7 +10,6 @@ example:
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import msgspec
 from rich.markup import escape
@@ -18,30 +17,28 @@ from rich.table import Table
 
 from cli.errors import UserError
 from cli.output import print_json, results
+from cli.runs import HELP, named_run, running_lab
 from playbooks.mirrored import MirrorImage, NotMirroredError, PairImage, mirrored
-from results.run_directory import RunDirectory
 
 _SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's directory")
+    parser.add_argument("run", metavar="RUN", help=HELP)
     parser.add_argument("--at", type=float, metavar="S", help="S seconds into the traffic")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the telemetry, and print what it says."""
+    run_dir = named_run(arguments.run)
     try:
-        image = mirrored(RunDirectory(arguments.run), arguments.at)
+        image = mirrored(run_dir, arguments.at, runs=running_lab(run_dir) is not None)
     except NotMirroredError as error:
         raise UserError(str(error)) from error
-    except FileNotFoundError as error:
-        name = Path(error.filename).name
-        raise UserError(f"{arguments.run} has no {name}: give the directory of a run") from error
-    except msgspec.DecodeError as error:
-        raise UserError(f"{arguments.run} cannot be read: {error}") from error
+    except (OSError, msgspec.DecodeError) as error:
+        raise UserError(f"{run_dir.path}: its telemetry cannot be read: {error}") from error
     if arguments.json:
         print_json(image)
         return 0

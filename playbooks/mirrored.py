@@ -74,8 +74,9 @@ class MirrorImage:
     pairs: tuple[PairImage, ...]
 
 
-def mirrored(run_dir: RunDirectory, at_s: float | None) -> MirrorImage:
-    """The mirror `at_s` seconds after the traffic began, or else at the end of what is recorded.
+def mirrored(run_dir: RunDirectory, at_s: float | None, *, runs: bool) -> MirrorImage:
+    """The mirror `at_s` seconds after the traffic began; or else as it is now, if the lab `runs`,
+    or at the end of what is recorded.
 
     Raises:
         NotMirroredError: nothing was mirrored until then.
@@ -83,7 +84,7 @@ def mirrored(run_dir: RunDirectory, at_s: float | None) -> MirrorImage:
     """
     topology = run_dir.read_topology()
     events = {event.event: event.t_s for event in read_lines(run_dir.events, Event)}
-    start_s, ended = events.get("traffic-start"), "lab-stopping" in events
+    start_s = events.get("traffic-start")
     until_s = math.inf
     if at_s is not None:
         if start_s is None:
@@ -91,7 +92,7 @@ def mirrored(run_dir: RunDirectory, at_s: float | None) -> MirrorImage:
         until_s = start_s + at_s
     mirror = Mirror(Indexing(topology), keep_s=2 * read_plan(run_dir.path).interval_s + 10)
     now_s = _replay(run_dir, mirror, until_s)
-    live = not ended and run_dir.socket.exists() and at_s is None
+    live = runs and at_s is None
     if live:
         now_s = time.monotonic()
     elif at_s is not None:

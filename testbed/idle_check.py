@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from itertools import pairwise
 from statistics import median
 
+from testbed.host_sockets import datagram_sockets
 from testbed.hosts import Hosts
 from testbed.namespaces import network_namespace
 from testbed.numbered_packets import PAYLOAD_BYTES, Arrival, Shot, exchange
@@ -191,12 +192,8 @@ class _Paths:
         routing: Routing,
         open_sockets: ExitStack,
     ) -> None:
-        self._sockets: dict[str, socket.socket] = {}
-        for host in topology.hosts:
-            with network_namespace(hosts.pid(host.name)):
-                one = open_sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            one.bind((addressing.ipv4[host.name], 0))
-            self._sockets[host.name] = one
+        names = [host.name for host in topology.hosts]
+        self._sockets = open_sockets.enter_context(datagram_sockets(hosts, addressing, names))
         shapes = {pair: _shapes(topology, pair, path) for pair, path in routing.items()}
         self.configured_ms = {
             pair: sum(frame_delay_ms(shape, _DATAGRAM_BYTES) for shape in crossed)

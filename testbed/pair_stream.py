@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
-from contextlib import ExitStack
 from itertools import cycle, islice
 
-from testbed.namespaces import network_namespace
+from testbed.host_sockets import datagram_sockets
 from testbed.network import Network
 from testbed.numbered_packets import Arrival, Shot, exchange
 from topologies.model import OdPair
@@ -25,12 +23,8 @@ def stream(
     Raises:
         OSError: a packet cannot be sent.
     """
-    with ExitStack() as sockets:
-        ends: dict[str, socket.socket] = {}
-        for host in {host for pair in pairs for host in pair}:
-            with network_namespace(network.hosts.pid(host)):
-                ends[host] = sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            ends[host].bind((network.addressing.ipv4[host], 0))
+    names = {host for pair in pairs for host in pair}
+    with datagram_sockets(network.hosts, network.addressing, names) as ends:
         turns = islice(cycle(pairs), round(duration_s / spacing_s))
         shots = [
             Shot(n * spacing_s, ends[source], ends[target].getsockname(), Arrival(ends[target]))

@@ -13,7 +13,7 @@ from topologies.paths import shortest_paths
 
 
 def test_the_mirror_holds_routes_rates_and_states_of_the_instant(tmp_path: Path) -> None:
-    image = mirrored(recorded(tmp_path, telemetry(110.0)), 3.9)
+    image = mirrored(recorded(tmp_path, telemetry(110.0)), 3.9, runs=False)
     assert image.at_s == pytest.approx(3.9)
     assert not image.live
     links = {(link.sender, link.receiver): link for link in image.links}
@@ -28,7 +28,7 @@ def test_the_mirror_holds_routes_rates_and_states_of_the_instant(tmp_path: Path)
 
 def test_what_is_not_known_is_none_with_its_age(tmp_path: Path) -> None:
     run_dir = recorded(tmp_path, telemetry(106.0, silent_from_s=103.0))
-    image = mirrored(run_dir, None)
+    image = mirrored(run_dir, None, runs=False)
     assert {pair.sent_bps for pair in image.pairs} == {None}
     assert image.pairs[0].age_s == pytest.approx(3.0, abs=0.01)
     by_name = {switch.name: switch for switch in image.switches}
@@ -42,9 +42,9 @@ def test_what_is_not_known_is_none_with_its_age(tmp_path: Path) -> None:
 def test_an_instant_without_a_mirror_is_refused(tmp_path: Path) -> None:
     run_dir = recorded(tmp_path, telemetry(110.0))
     with pytest.raises(NotMirroredError, match="ask for later"):
-        mirrored(run_dir, -50.0)
+        mirrored(run_dir, -50.0, runs=False)
     with pytest.raises(NotMirroredError, match="has not begun"):
-        mirrored(recorded(tmp_path, telemetry(99.5), events=()), 1.0)
+        mirrored(recorded(tmp_path, telemetry(99.5), events=()), 1.0, runs=False)
 
 
 def test_it_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
