@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from testbed.openvswitch import OpenVSwitchError
 from testbed.switch_tables import SwitchTables
 
+_COUNTERS = ("duration=", "n_packets=", "n_bytes=")
+
 Tables = Mapping[str, SwitchTables]
 
 
@@ -42,8 +44,14 @@ def delete_then_add(before: Tables, after: Tables) -> Callable[[], float]:
 
 
 def _entries(tables: SwitchTables) -> set[str]:
-    """The entries, one a line; the first line is a heading."""
-    return {line.strip() for line in tables.flows.splitlines()[1:]}
+    """The entries, one a line, without their counters; the first line is a heading."""
+    return {_without_counters(line) for line in tables.flows.splitlines()[1:]}
+
+
+def _without_counters(line: str) -> str:
+    fields, actions, what = line.strip().partition(" actions=")
+    kept = (f.strip() for f in fields.split(",") if not f.strip().startswith(_COUNTERS))
+    return ",".join(kept) + actions + what
 
 
 def _key(entry: str) -> str:

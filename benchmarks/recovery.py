@@ -28,6 +28,7 @@ from playbooks.plan import ProtectionMode
 from testbed.capabilities import probe
 from testbed.links.probing import choose_backend
 from testbed.modes import DistributedMode
+from testbed.reference.errors import MeasurementError
 from testbed.reference.targets import Target, at_most
 from testbed.sandbox import Sandbox, probe_sandbox
 
@@ -75,6 +76,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     """Measure all kinds of failure and change; what cannot be measured leaves its targets unmet.
 
     Raises:
+        MeasurementError: `--only` leaves nothing.
         SandboxUnavailableError, LinkError: this machine cannot do it.
     """
     sandbox = probe_sandbox()
@@ -87,6 +89,8 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
         *table_installation.parts(sandbox),
     )
     chosen = [part for part in parts if arguments.only in part.what]
+    if not chosen:
+        raise MeasurementError(f"nothing has {arguments.only!r} in its name")
     return carry_out("recovery", this_machine(backend), chosen, step)
 
 

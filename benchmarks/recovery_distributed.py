@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -66,10 +66,10 @@ def _try_out(network: DistributedNetwork, request: Request, number: int) -> floa
     lasting_s = _UNTOLD_TREE_S if is_slow else _FAILED_S
     begin_s = time.monotonic() + 0.1
     fails_s = begin_s + BEFORE_S
-    breaking = threading.Thread(target=network.set_faults, args=(trial.faults, fails_s))
-    breaking.start()
-    arrived_s = arrivals(network, trial.pair, begin_s, lasting_s)
-    breaking.join()
+    with ThreadPoolExecutor(1) as beside:
+        breaking = beside.submit(network.set_faults, trial.faults, fails_s)
+        arrived_s = arrivals(network, trial.pair, begin_s, lasting_s)
+        breaking.result()
     network.set_faults(())
     return longest_hole_ms(arrived_s, fails_s, lasting_s)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle, islice, pairwise
 from pathlib import Path
@@ -149,10 +149,10 @@ class _Lab:
             repaired_s = self._network.set_faults((), time.monotonic() + _FAILED_S)
             fails_s = repaired_s + _REPAIRED_S
         begin_s = fails_s - BEFORE_S
-        breaking = threading.Thread(target=self._network.set_faults, args=(trial.faults, fails_s))
-        breaking.start()
-        arrived_s = arrivals(self._network, trial.pair, begin_s)
-        breaking.join()
+        with ThreadPoolExecutor(1) as beside:
+            breaking = beside.submit(self._network.set_faults, trial.faults, fails_s)
+            arrived_s = arrivals(self._network, trial.pair, begin_s)
+            breaking.result()
         self._network.set_faults(())
         if hung:
             self._controller.send_signal(signal.SIGCONT)

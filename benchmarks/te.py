@@ -26,6 +26,7 @@ from benchmarks.report import Report, Step, this_machine
 from playbooks.runner import run_lab
 from playbooks.shadow import prepare_shadow
 from results.analysis import analyse
+from testbed.reference.errors import MeasurementError
 from testbed.reference.targets import Target, at_most
 from topologies.loads import max_link_utilisation
 from topologies.model import Host, Link, LinkShape, Routing, Switch, Topology
@@ -80,17 +81,20 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
 
     Raises:
         DocumentError, HistoryError: there is no such network, or no such history.
+        MeasurementError: the history has not so many matrices.
         SandboxUnavailableError, LinkError: this machine cannot carry a lab.
     """
     training, held_out = traffic_history.chosen(arguments)
     topology = traffic_history.network(arguments)
     machine = this_machine()
+    possible = np.arange(LOOKBACK, len(held_out.rates_bps))
+    if not 1 <= arguments.matrices <= len(possible):
+        raise MeasurementError(f"--matrices: give 1 to {len(possible)}, of this history")
     step("training the forecaster", None)
     forecaster = train(topology, training.rates_bps, arguments.seed, _TRAINING_S)
     step("deciding", None)
-    chosen = np.random.default_rng(arguments.seed).choice(
-        np.arange(LOOKBACK, len(held_out.rates_bps)), arguments.matrices, replace=False
-    )
+    random = np.random.default_rng(arguments.seed)
+    chosen = random.choice(possible, arguments.matrices, replace=False)
     rates = held_out.rates_bps
     decider = _Decider(topology)
     cases = [

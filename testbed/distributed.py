@@ -6,9 +6,9 @@ import time
 from abc import ABC, abstractmethod
 from itertools import chain
 
-from testbed.links.backend import LinkBackend, LinkCondition, LinkError
+from testbed.links.backend import LinkCondition, LinkError
 from testbed.network import Network
-from topologies.model import DirectedLink, Link, Routing, Topology
+from topologies.model import DirectedLink, Link, Routing
 from topologies.paths import path_directions, shortest_paths
 
 STEADY_S = 1.5
@@ -18,9 +18,6 @@ _POLL_S = 0.1
 
 class DistributedNetwork(Network, ABC):
     """A network with a routing protocol of its own, which takes a while to converge."""
-
-    def __init__(self, topology: Topology, links: LinkBackend) -> None:
-        super().__init__(topology, links)
 
     @abstractmethod
     def paths(self) -> Routing:

@@ -54,14 +54,14 @@ def furnish() -> None:
         OSError, subprocess.CalledProcessError: a file or a mount failed.
     """
     _RUN_DIR.mkdir()
-    _SCRATCH.mkdir(exist_ok=True)
     groups = _RUN_DIR / "group"
     groups.write_text(with_root_in(_SOCKET_GROUP, _GROUP_FILE.read_text()))
     for command in (
-        ("mount", "-t", "tmpfs", "tmpfs", str(_SCRATCH)),
+        ("mount", "-t", "tmpfs", "tmpfs", str(_SCRATCH.parent)),
         ("mount", "--bind", str(groups), str(_GROUP_FILE)),
     ):
         subprocess.run(command, check=True, capture_output=True)
+    _SCRATCH.mkdir()  # in the sandbox's own folder: the machine's keeps nothing of it
 
 
 def with_root_in(group: str, groups: str) -> str:

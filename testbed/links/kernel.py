@@ -137,7 +137,7 @@ class KernelLinks:
         for each in shown:
             if each["kind"] in _COUNTED:
                 found[each["dev"]].update({figure: each[figure] for figure in _FIGURES})
-        return found
+        return dict(found)  # one that is not there has no figures, not zeros
 
     def _turning(
         self, conditions: Mapping[Link, LinkCondition], works: bool
