@@ -144,7 +144,8 @@ class Router:
 
     def _settle(self) -> float | None:
         """Once the network has been quiet: back to shortest paths, and away with old entries."""
-        if self._settle_s is not None:
+        # Before, a switch that is not here yet may know of a dead link.
+        if self._settle_s is not None and self._all_seen:
             if (wait_s := self._settle_s - self._clock()) > 0:
                 return wait_s
             self._settle_s = None

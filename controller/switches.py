@@ -85,12 +85,13 @@ class OpenFlowSwitches:
             batches[group_change.group.switch][1].append(group_change)
         for meter_change in meters:
             metered[meter_change.meter.switch].append(meter_change)
-        asked = batches.keys() | metered.keys()
-        failed = dict.fromkeys(asked - self.connected, "is not connected")
+        failed = dict.fromkeys(metered.keys() - self.connected, "is not connected")
         failed |= self._send(
             {s: ms for s, ms in metered.items() if s in self.connected}, openflow.meter_batch
         )
+        # Others may have been lost while the meters were waited for.
         able = {switch: batches[switch] for switch in batches.keys() & self.connected}
+        failed |= dict.fromkeys(batches.keys() - able.keys(), "is not connected")
         errors = self._send(able, openflow.bundle if atomic else openflow.batch)
         if atomic:
             refused = [switch for switch, error in errors.items() if error.startswith(_REFUSED)]

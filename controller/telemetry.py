@@ -99,10 +99,10 @@ class Telemetry:
 
     def tick(self, switch: str, number: int) -> None:
         """Do what is due of `switch` at this tick."""
+        if number % _TURN == _TURN_PHASE:
+            self._probe(switch)  # of one that is not connected, nothing is suspected
         if switch not in self._connections.connected:
             return
-        if number % _TURN == _TURN_PHASE:
-            self._probe(switch)
         for missing, poll in self._switches[switch].polls.items():
             due = poll.tick(number)
             if due == "ask":
