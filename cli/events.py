@@ -77,6 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         tell = _json_line if arguments.json else _line
         _follow(story, lambda: running_lab(run_dir) is not None, tell)
+    except BrokenPipeError:  # whoever reads has heard enough
+        raise
     except (OSError, msgspec.DecodeError) as error:
         raise UserError(f"{run_dir.path}: its events cannot be read: {error}") from error
     return 0

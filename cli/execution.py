@@ -15,7 +15,6 @@ from playbooks.expectations import unmet
 from playbooks.plan import ProtectionMode
 from playbooks.preparation import (
     MissingProgramError,
-    Prepared,
     Request,
     RunDirectoryError,
     prepare,
@@ -27,7 +26,7 @@ from results.report import run_report
 from results.run_directory import RunDirectory
 from results.summary import Summary, reported_run
 from testbed.links.backend import LinkError
-from testbed.sandbox import SandboxUnavailableError
+from testbed.sandbox import Sandbox, SandboxUnavailableError
 from twin.policies import UnknownPolicyError
 
 DEFAULT_OUT = Path("runs")
@@ -63,13 +62,25 @@ def execute(
     with as_user_errors():
         request = Request(playbook_file(playbook), policy, seed, out, history, protection)
         prepared = prepare(request, progress.step)
+    summary = carry_out(prepared.run_dir, prepared.sandbox, progress)
+    return Finished(
+        prepared.run_dir, summary, tuple(unmet(prepared.playbook.expect, summary.metrics))
+    )
+
+
+def carry_out(run_dir: RunDirectory, sandbox: Sandbox, progress: RunProgress) -> Summary:
+    """Let a prepared lab run, analyse it, write its report.
+
+    Raises:
+        KeyboardInterrupt: it was ended from outside; what was recorded has been analysed.
+    """
     try:
-        run_lab(prepared.run_dir, prepared.sandbox, progress.event)
+        run_lab(run_dir, sandbox, progress.event)
     except Interrupted:
-        _analyse(prepared)
+        _analyse(run_dir)
         raise KeyboardInterrupt from None
     progress.step("analysing")
-    return _analyse(prepared)
+    return _analyse(run_dir)
 
 
 def exit_code(finished: Sequence[Finished]) -> int:
@@ -85,11 +96,10 @@ def playbook_file(playbook: str) -> Path:
     return builtin if not path.exists() and builtin.exists() else path
 
 
-def _analyse(prepared: Prepared) -> Finished:
-    summary = analyse(prepared.run_dir)
-    prepared.run_dir.report.write_text(run_report(reported_run(prepared.run_dir, summary)))
-    failed = tuple(unmet(prepared.playbook.expect, summary.metrics))
-    return Finished(prepared.run_dir, summary, failed)
+def _analyse(run_dir: RunDirectory) -> Summary:
+    summary = analyse(run_dir)
+    run_dir.report.write_text(run_report(reported_run(run_dir, summary)))
+    return summary
 
 
 @contextmanager

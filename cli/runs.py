@@ -19,7 +19,7 @@ def named_run(word: str) -> RunDirectory:
     """
     run_dir = RunDirectory(Path(word))
     if not run_dir.topology.exists():
-        known = {lab.run_id: lab.run_dir for lab in running_labs()}
+        known = _running()
         if word not in known:
             raise UserError(
                 f"{word} is no run: give the directory that `twinbed run` printed, or an id that "
@@ -27,6 +27,15 @@ def named_run(word: str) -> RunDirectory:
             )
         run_dir = RunDirectory(known[word])
     return run_dir
+
+
+def is_running(word: str) -> bool:
+    """Whether `twinbed ps` shows a run of that id."""
+    return word in _running()
+
+
+def _running() -> dict[str, Path]:
+    return {lab.run_id: lab.run_dir for lab in running_labs()}
 
 
 def running_lab(run_dir: RunDirectory) -> RunningLab | None:

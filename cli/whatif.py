@@ -32,10 +32,10 @@ from cli.errors import UserError
 from cli.execution import DEFAULT_OUT, as_user_errors, playbook_file
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
+from cli.runs import is_running, named_run
 from cli.whatif_on_packets import Confirmation, confirm, confirmation_table
 from cli.whatif_words import add_scenario_arguments, scenario_of
 from playbooks.situations import NoSituationError, Pictured, of_playbook, of_run
-from results.run_directory import RunDirectory
 from topologies.model import Routing
 from twin.candidates import routing_after
 from twin.situation import Scenario, Situation, after, all_failures
@@ -47,7 +47,11 @@ _AT_ONCE = {"n-1": 1, "n-2": 2}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("what", metavar="WHAT", help="a run's directory, or a playbook")
+    parser.add_argument(
+        "what",
+        metavar="WHAT",
+        help="a run's directory, the id of one that `twinbed ps` shows, or a playbook",
+    )
     parser.add_argument(
         "--at",
         type=float,
@@ -118,8 +122,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _pictured(arguments: argparse.Namespace, progress: RunProgress) -> Pictured:
     path = Path(arguments.what)
     try:
-        if path.is_dir():
-            return of_run(RunDirectory(path), arguments.at)
+        if path.is_dir() or is_running(arguments.what):
+            return of_run(named_run(arguments.what), arguments.at)
         file = playbook_file(arguments.what)
         return of_playbook(file, arguments.seed, arguments.history, arguments.at, progress.step)
     except NoSituationError as error:

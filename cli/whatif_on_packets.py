@@ -8,12 +8,9 @@ from typing import Any
 
 from rich.table import Table
 
+from cli.execution import carry_out
 from cli.progress import RunProgress
-from playbooks.runner import Interrupted, run_lab
 from playbooks.shadow import await_room, prepare_shadow
-from results.analysis import analyse
-from results.report import run_report
-from results.summary import reported_run
 from results.validity import Level
 from twin.situation import Situation
 from twin.whatif import Outcome
@@ -42,13 +39,7 @@ def confirm(
     """
     await_room(progress.step)
     shadow = prepare_shadow(situation, name, out)
-    try:
-        run_lab(shadow.run_dir, shadow.sandbox, progress.event)
-    except Interrupted:
-        raise KeyboardInterrupt from None
-    progress.step("analysing")
-    summary = analyse(shadow.run_dir)
-    shadow.run_dir.report.write_text(run_report(reported_run(shadow.run_dir, summary)))
+    summary = carry_out(shadow.run_dir, shadow.sandbox, progress)
     return Confirmation(
         str(shadow.run_dir.path),
         summary.verdict,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -13,12 +14,12 @@ from cli.errors import UserError
 from playbooks.checks import canonical_names
 from topologies.documents import did_you_mean
 from topologies.model import DirectedLink, Link, LinkShape, OdPair, Switch, Topology
+from topologies.schema import NAME_PATTERN
 from twin.situation import Attack, Scenario
 
 _T = TypeVar("_T")
 
 _ATTACKERS = 3
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,8}")
 
 
 def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +33,14 @@ def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
     several("--fail-switch", "S", "this switch fails")
     group.add_argument("--scale", type=float, default=1.0, metavar="X", help="all traffic times X")
     several("--scale-od", "A,B=X", "what host A sends to host B times X")
-    several("--add-switch", "S:A,B", "a new switch S, joined to A and B (--add-node is the same)")
-    group.add_argument("--add-node", action="append", dest="add_switch", help=argparse.SUPPRESS)
+    group.add_argument(
+        "--add-switch",
+        "--add-node",
+        action="append",
+        default=[],
+        metavar="S:A,B",
+        help="a new switch S, joined to A and B",
+    )
     several("--add-link", "A-B[=M[,D]]", "a new link of M Mbit/s and D ms; else as most others are")
     several("--attack", "H=M[,N]", f"N hosts ({_ATTACKERS}) flood host H with M Mbit/s in all")
 
@@ -60,14 +67,17 @@ class _Reader:
         """Read all words, then complain of all that cannot be meant."""
         new = self._each(arguments.add_switch, "--add-switch", self._new_switch)
         added = tuple(switch for switch, _ in new)
-        links = tuple(link for _, joined in new for link in joined)
         self._switches = canonical_names((*self._topology.switches, *added))
-        if not arguments.scale >= 0:
+        links = [link for _, joined in new for link in joined]
+        links += self._each(arguments.add_link, "--add-link", self._new_link)
+        self._refuse_twins("--add-switch", [switch.name for switch in added])
+        self._refuse_twins("--add-link", ["-".join(sorted((link.a, link.b))) for link in links])
+        if not 0 <= arguments.scale < math.inf:
             self._problems.append(f"--scale {arguments.scale:g}: give a number from 0 on")
         scenario = Scenario(
             fail_links=tuple(self._each(arguments.fail, "--fail", self._link)),
             fail_switches=tuple(self._each(arguments.fail_switch, "--fail-switch", self._switch)),
-            add_links=(*links, *self._each(arguments.add_link, "--add-link", self._new_link)),
+            add_links=tuple(links),
             add_switches=added,
             scale=arguments.scale,
             scale_pairs=tuple(self._each(arguments.scale_od, "--scale-od", self._scaled)),
@@ -76,6 +86,11 @@ class _Reader:
         if self._problems:
             raise UserError("\n".join(self._problems))
         return scenario
+
+    def _refuse_twins(self, option: str, names: list[str]) -> None:
+        for name, times in Counter(names).items():
+            if times > 1:
+                self._problems.append(f"{option} {name}: added {times} times; once is enough")
 
     def _each(self, words: list[str], option: str, read: Callable[[str], _T]) -> list[_T]:
         found = []
@@ -120,14 +135,14 @@ class _Reader:
         if rate_mbps:
             shape = replace(shape, rate_bps=_positive(rate_mbps) * 1e6)
         if delay_ms:
-            shape = replace(shape, delay_ms=_positive(delay_ms))
+            shape = replace(shape, delay_ms=_not_negative(delay_ms))
         return Link(a, b, shape)
 
     def _new_switch(self, word: str) -> tuple[Switch, list[Link]]:
         name, colon, joined = word.partition(":")
         if not colon or not joined:
             raise ValueError("give its name and what it is joined to: S:A,B")
-        if not _NAME.fullmatch(name) or name in self._switches or name in self._hosts:
+        if not re.fullmatch(NAME_PATTERN, name) or name in self._switches or name in self._hosts:
             raise ValueError("choose another name: 1 to 9 of a-z, 0-9 and -, not taken yet")
         shape = _usual_shape(self._topology)
         neighbours = [self._switch(each) for each in joined.split(",")]
@@ -141,7 +156,7 @@ class _Reader:
         pair = self._host(source), self._host(target)
         if pair[0] == pair[1]:
             raise ValueError("give two different hosts")
-        return pair, _positive(factor)
+        return pair, _not_negative(factor)
 
     def _attack(self, word: str) -> Attack:
         host, equals, figures = word.partition("=")
@@ -150,9 +165,9 @@ class _Reader:
             raise ValueError("give the host and the rate in Mbit/s: H=8")
         victim = self._host(host)
         others = [each.name for each in self._topology.hosts if each.name != victim]
-        wanted = int(_positive(number)) if number else min(_ATTACKERS, len(others))
+        wanted = _whole(number) if number else min(_ATTACKERS, len(others))
         if not 1 <= wanted <= len(others):
-            raise ValueError(f"there are {len(others)} hosts that could attack")
+            raise ValueError(f"there are {len(others)} hosts that could attack: 1 or more of them")
         return Attack(victim, _positive(rate_mbps) * 1e6, tuple(others[:wanted]))
 
 
@@ -162,14 +177,27 @@ def _known(word: str, known: Mapping[str, str], kind: str) -> str:
     raise ValueError(f"there is no {kind} {word!r}: {did_you_mean(word, known)}")
 
 
-def _positive(word: str) -> float:
+def _not_negative(word: str) -> float:
     try:
         number = float(word)
     except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
+        number = math.nan
+    if not 0 <= number < math.inf:
         raise ValueError(f"{word!r} is no number from 0 on")
     return number
+
+
+def _positive(word: str) -> float:
+    if not (number := _not_negative(word)):
+        raise ValueError(f"{word!r}: give more than 0")
+    return number
+
+
+def _whole(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise ValueError(f"{word!r} is no whole number") from None
 
 
 def _usual_shape(topology: Topology) -> LinkShape:

@@ -116,7 +116,8 @@ def _unknown_nodes(document: Document, topology: Topology) -> Iterator[Problem]:
         ("host", canonical_names(topology.hosts), ("host",)),
     ):
         for path, name in document.select("timeline", ANY, *pattern):
-            if isinstance(name, str) and name != BUSIEST and name not in nodes:
+            chosen_later = name == BUSIEST and "link" not in path
+            if isinstance(name, str) and name not in nodes and not chosen_later:
                 message = f"{topology.name} has no {kind} {name!r}"
                 yield document.problem(path, message, did_you_mean(name, nodes))
 

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from generators.history import History
-from generators.training import cache_key, cached, default_cache_dir, trained_models
+from generators.training import (
+    TrainedModels,
+    cache_key,
+    cached,
+    default_cache_dir,
+    trained_models,
+)
 from topologies.model import Topology
 
 if TYPE_CHECKING:  # torch takes seconds to import: wait for it only when a run is prepared
@@ -33,6 +39,12 @@ class Models:
     forecaster: Path
 
 
+def generative_models(topology: Topology, history: History, progress: Progress) -> TrainedModels:
+    """Train what makes the traffic of `history`, or take it from the cache."""
+    progress("training the generative models", 0.0)
+    return trained_models(topology, history, _SEED, lambda fraction, what: progress(what, fraction))
+
+
 def prepare_models(
     topology: Topology, history: History, folder: Path, progress: Progress
 ) -> Models:
@@ -43,10 +55,7 @@ def prepare_models(
     from twin.forecast import ForecasterError, LearnedForecaster
     from twin.training import train
 
-    progress("training the generative models", 0.0)
-    generative = trained_models(
-        topology, history, _SEED, lambda fraction, what: progress(what, fraction)
-    )
+    generative = generative_models(topology, history, progress)
     vae = generative.vae_path or folder / "vae.pt"
     if generative.vae_path is None:
         generative.vae.save(vae)

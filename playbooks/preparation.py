@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -32,6 +33,9 @@ from testbed.sandbox import Sandbox, probe_sandbox
 from topologies.model import Topology
 from topologies.paths import shortest_paths
 from twin.policies import resolve
+
+if TYPE_CHECKING:  # imports torch, which takes seconds
+    from generators.gan import TrafficGan
 
 IMPUTER = "generators.vae:load_imputer"
 _PROGRAMS = {
@@ -95,7 +99,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     run_dir = make_run_dir(request.out, f"{playbook.name}-{policy}-seed{request.seed}")
     models = prepare_models(topology, history, run_dir.path, progress)
     progress("sampling the schedule", None)
-    schedule = sample_workload(playbook, topology, models, request.seed)
+    schedule = sample_workload(playbook, topology, models.gan, request.seed)
     plan = _plan(playbook, topology, schedule, request.policy, backend, models)
     _write(run_dir, request, playbook, topology, schedule, plan)
     return Prepared(run_dir, sandbox, playbook)
@@ -163,14 +167,14 @@ def make_run_dir(out: Path, name: str) -> RunDirectory:
 
 
 def sample_workload(
-    playbook: schema.Playbook, topology: Topology, models: Models, seed: int
+    playbook: schema.Playbook, topology: Topology, gan: TrafficGan, seed: int
 ) -> Schedule:
     """Sample the workload, and then the same workload with the flood upon it, if there is one."""
     traffic = playbook.traffic
 
     def sample(flood: FloodRequest | None) -> Schedule:
         return sample_schedule(
-            models.gan,
+            gan,
             topology,
             kind=traffic.kind,
             steps=traffic.steps,

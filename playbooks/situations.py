@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +11,14 @@ import numpy as np
 
 from controller.messages import FromController
 from playbooks import schema
-from playbooks.models import Progress, prepare_models
+from playbooks.models import Progress, generative_models
 from playbooks.plan import Plan, read_plan
 from playbooks.preparation import chosen_history, sample_workload
 from results.run_directory import Event, RunDirectory, read_lines
 from topologies.model import DirectedLink, OdPair
 from topologies.model import Path as SwitchPath
 from topologies.paths import shortest_paths
+from topologies.policies import Traffic, is_denied
 from twin.indexing import FloatArray, Indexing
 from twin.matrix import mean_matrix_bps
 from twin.mirror import FLOW_LAG_S, Mirror
@@ -57,12 +57,11 @@ def of_playbook(
     """
     playbook = schema.load_playbook(file)
     topology = playbook.network()
-    with tempfile.TemporaryDirectory() as folder:
-        learnt = chosen_history(history, topology)
-        models = prepare_models(topology, learnt, Path(folder), progress)
-        schedule = sample_workload(playbook, topology, models, seed)
+    models = generative_models(topology, chosen_history(history, topology), progress)
+    schedule = sample_workload(playbook, topology, models.gan, seed)
     indexing = Indexing(topology)
     od_bps = schedule.matrices_bps[:, indexing.source, indexing.target]
+    od_bps[:, [is_denied(topology, pair, Traffic("udp")) for pair in indexing.pairs]] = 0.0
     step = _step(at_s, schedule.interval_s, od_bps.sum(axis=1))
     weight = playbook.routing.weight
     situation = Situation(topology, weight, shortest_paths(topology, weight), od_bps[step])

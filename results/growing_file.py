@@ -10,8 +10,6 @@ import msgspec
 
 T = TypeVar("T")
 
-_CHUNK_BYTES = 1 << 20
-
 
 class GrowingFile(Generic[T]):
     """Gives every line once; `kind` is a type, or a union of tagged ones."""
@@ -20,7 +18,6 @@ class GrowingFile(Generic[T]):
         self._path = path
         self._decoder = msgspec.json.Decoder(kind)
         self._read_bytes = 0
-        self._rest = b""
 
     def new(self) -> Iterator[T]:
         """What has been written since the last time; an incomplete last line waits for its end.
@@ -33,8 +30,8 @@ class GrowingFile(Generic[T]):
             return
         with self._path.open("rb") as file:
             file.seek(self._read_bytes)
-            while chunk := file.read(_CHUNK_BYTES):
-                self._read_bytes += len(chunk)
-                *lines, self._rest = (self._rest + chunk).split(b"\n")
-                for line in lines:
-                    yield self._decoder.decode(line)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self._read_bytes += len(line)
+                yield self._decoder.decode(line)

@@ -24,7 +24,8 @@ from topologies.model import (
 from topologies.policy_sections import PolicySection, policy_problems, to_policy
 from topologies.validation import Count, Flag, Number, Section, Text, validate
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,8}$")]
+NAME_PATTERN = r"^[a-z][a-z0-9-]{0,8}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 _NAME_RULE = (
     "a name has 1 to 9 characters of a-z, 0-9 and -, a letter first: interfaces are called "

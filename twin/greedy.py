@@ -23,6 +23,8 @@ class GreedyPolicy:
     GAIN = 0.02
     """Smallest fall of the maximum utilisation worth one."""
     PATHS = 4
+    PAIRS = 8
+    """Of the hottest link, the largest: each path of each is a question to the model."""
     REST_S = 1.0
 
     def __init__(self) -> None:
@@ -40,16 +42,12 @@ class GreedyPolicy:
             for index, pair in enumerate(view.topology.od_pairs)
             if link in path_directions(view.routing.get(pair, ()))
         ]
-        for index in sorted(on_it, key=lambda index: -view.measured_bps[index]):
-            if found := self._better(view, view.topology.od_pairs[index]):
-                return found
-        return None
-
-    def _better(self, view: TwinView, pair: OdPair) -> Proposal | None:
-        now = view.what_if({}).max_utilisation
-        for path in self._others(view, pair):
-            if view.what_if({pair: path}).max_utilisation <= now - self.GAIN:
-                return Proposal({pair: path}, "hot-link")
+        enough = view.what_if({}).max_utilisation - self.GAIN
+        for index in sorted(on_it, key=lambda index: -view.measured_bps[index])[: self.PAIRS]:
+            pair = view.topology.od_pairs[index]
+            for path in self._others(view, pair):
+                if view.what_if({pair: path}).max_utilisation <= enough:
+                    return Proposal({pair: path}, "hot-link")
         return None
 
     def _others(self, view: TwinView, pair: OdPair) -> list[Path]:

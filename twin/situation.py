@@ -28,14 +28,6 @@ class Situation:
 
 
 @dataclass(frozen=True)
-class NewSwitch:
-    """A switch without hosts, and what it is joined to."""
-
-    name: str
-    neighbours: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Attack:
     """A flood upon one host."""
 

@@ -77,6 +77,7 @@ def test_a_new_switch_comes_with_its_links_and_may_be_named(option: str) -> None
         (("--fail", "a"), "give the two switches"),
         (("--fail-switch", "Bon"), "did you mean Bonn?"),
         (("--scale", "-1"), "give a number from 0 on"),
+        (("--scale", "inf"), "give a number from 0 on"),
         (("--scale-od", "h1=3"), "give two hosts and a factor"),
         (("--scale-od", "h1,h1=3"), "two different hosts"),
         (("--scale-od", "h1,h2=many"), "'many' is no number"),
@@ -86,6 +87,11 @@ def test_a_new_switch_comes_with_its_links_and_may_be_named(option: str) -> None
         (("--add-switch", "b:a"), "choose another name"),
         (("--attack", "h1"), "the rate in Mbit/s"),
         (("--attack", "h1=8,9"), "there are 3 hosts"),
+        (("--attack", "h1=8,0.5"), "'0.5' is no whole number"),
+        (("--attack", "h1=0"), "give more than 0"),
+        (("--add-link", "a-c-1=0"), "give more than 0"),
+        (("--add-link", "a-c-1", "--add-link", "c-1-a"), "added 2 times"),
+        (("--add-switch", "x:a", "--add-switch", "x:b"), "x: added 2 times"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(words: tuple[str, ...], said: str) -> None:
