@@ -43,16 +43,20 @@ def controlled(
         MeasurementError: the controller is not ready in time.
     """
     (run_dir / "topology.json").write_bytes(msgspec.json.encode(topology))
-    protected = () if protection == "none" else ("--protected",)
     openvswitch.start(run_dir)
     network = Network(topology, open_backend(backend, run_dir))
-    argv = [sys.executable, "-m", "controller", "--run-dir", str(run_dir), *protected]
-    controller = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+    controller = start_controller(run_dir, protected=protection != "none")
     if protection == "bfd":
         network.start_bfd()
     with connect(run_dir / "northbound.sock") as client:
         await_ready(client)
         yield ControlledLab(network, controller, client)
+
+
+def start_controller(run_dir: Path, *, protected: bool) -> subprocess.Popen[bytes]:
+    """A controller for the network whose topology lies in `run_dir`."""
+    argv = [sys.executable, "-m", "controller", "--run-dir", str(run_dir)]
+    return subprocess.Popen([*argv, "--protected"] if protected else argv, stdin=subprocess.DEVNULL)
 
 
 def await_ready(client: NorthboundClient, patience_s: float = _READY_S) -> Ready:

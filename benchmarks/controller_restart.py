@@ -6,23 +6,18 @@ second take turns among all pairs of hosts. Prints `Restarts` as one line of JSO
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.controlled_lab import await_ready
+from benchmarks.controlled_lab import await_ready, controlled, start_controller
 from benchmarks.in_sandbox import ask, serve
 from benchmarks.parts import Part, Verdict
 from controller.northbound_client import connect
-from testbed import openvswitch
-from testbed.links.probing import open_backend
-from testbed.network import Network
 from testbed.pair_stream import stream
 from testbed.reference.targets import at_most
 from testbed.sandbox import Sandbox
@@ -77,36 +72,26 @@ def judge(restarts: Restarts | None) -> Verdict:
 
 def _inside(request: Request, run_dir: Path) -> Restarts:
     topology = load_topology(request.topology)
-    (run_dir / "topology.json").write_bytes(msgspec.json.encode(topology))
-    openvswitch.start(run_dir)
-    network = Network(topology, open_backend(request.backend, run_dir))
-    argv = [sys.executable, "-m", "controller", "--run-dir", str(run_dir)]
-    controller = _start(argv)
-    _await_ready(run_dir)
     delays_s: list[float | None] = []
     ready_ms: list[float] = []
-    for _ in range(request.times):
-        with ThreadPoolExecutor(1) as pool:
-            streaming = pool.submit(stream, network, topology.od_pairs, _SPACING_S, _STREAM_S)
-            time.sleep(_BEFORE_S)
-            controller.kill()
-            controller.wait()
-            time.sleep(_DEAD_S)
-            started_s = time.monotonic()
-            controller = _start(argv)
-            _await_ready(run_dir)
-            ready_ms.append(1e3 * (time.monotonic() - started_s))
-            delays_s += streaming.result()
+    with controlled(topology, request.backend, "none", run_dir) as lab:
+        controller = lab.controller
+        for _ in range(request.times):
+            with ThreadPoolExecutor(1) as pool:
+                streaming = pool.submit(
+                    stream, lab.network, topology.od_pairs, _SPACING_S, _STREAM_S
+                )
+                time.sleep(_BEFORE_S)
+                controller.kill()
+                controller.wait()
+                time.sleep(_DEAD_S)
+                started_s = time.monotonic()
+                controller = start_controller(run_dir, protected=False)
+                with connect(run_dir / "northbound.sock", _READY_S) as client:
+                    await_ready(client)
+                ready_ms.append(1e3 * (time.monotonic() - started_s))
+                delays_s += streaming.result()
     return Restarts(len(delays_s), delays_s.count(None), tuple(ready_ms))
-
-
-def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(argv, stdin=subprocess.DEVNULL)
-
-
-def _await_ready(run_dir: Path) -> None:
-    with connect(run_dir / "northbound.sock", _READY_S) as client:
-        await_ready(client)
 
 
 if __name__ == "__main__":
