@@ -89,8 +89,8 @@ def degradations_degrade(document: Document) -> Iterator[Problem]:
     for path, event in document.select("timeline", ANY):
         if not isinstance(event, dict) or event.get("do") != "degrade":
             continue
-        if event.get("loss_percent") is None and event.get("delay_ms") is None:
-            yield document.problem(path, "says neither loss_percent nor delay_ms")
+        if all(event.get(name) is None for name in ("loss_percent", "delay_ms", "rate_mbps")):
+            yield document.problem(path, "says neither loss_percent nor delay_ms nor rate_mbps")
         over_s, for_s = event.get("over_s"), event.get("for_s")
         if _is_number(over_s) and _is_number(for_s) and over_s > for_s:
             message = f"{over_s:g} is more than for_s, {for_s:g}"

@@ -67,7 +67,8 @@ def _of_link(event: event_sections.LinkFault, link: DirectedLink) -> Iterator[Br
             directions = (link, link[::-1]) if sender is None else one_way
             yield Breakdown(event.at_s, event.do, Silent(directions), event.for_s)
         case event_sections.Degrade():
-            worst = Degraded(link, event.loss_percent, event.delay_ms)
+            rate_bps = None if event.rate_mbps is None else event.rate_mbps * 1e6
+            worst = Degraded(link, event.loss_percent, event.delay_ms, rate_bps)
             yield Breakdown(event.at_s, event.do, worst, event.for_s, event.over_s)
         case event_sections.Flap():
             for cycle in range(event.times):

@@ -64,7 +64,10 @@ class Silent(EventSection):
 
 
 class Degrade(EventSection):
-    """A link loses more, or delays longer, in both directions: gradually, until it ends at once."""
+    """A link loses more, delays longer or carries less, both ways: gradually, until it ends at once.
+
+    Nobody is told: the controller and the twin go on with the rate and delay that are configured.
+    """
 
     do: Literal["degrade"]
     link: LinkChoice = _LINK
@@ -73,6 +76,9 @@ class Degrade(EventSection):
     )
     delay_ms: Number | None = Field(
         default=None, gt=0, description="give the delay that it has in the end"
+    )
+    rate_mbps: Number | None = Field(
+        default=None, gt=0, description="give the rate that it has in the end, in Mbit/s"
     )
     over_s: Number = Field(
         default=0.0, ge=0, description="give how many seconds it takes to get so bad"

@@ -23,7 +23,7 @@ from twin.indexing import FloatArray, Indexing
 from twin.matrix import mean_matrix_bps
 from twin.mirror import FLOW_LAG_S, Mirror
 from twin.model import Correction
-from twin.records import Calibration, TwinRecord
+from twin.records import Calibration, CapacityLearnt, TwinRecord
 from twin.situation import Situation
 
 _KNOWN_AFTER_S = FLOW_LAG_S + 0.75
@@ -150,9 +150,15 @@ def _learnt(run_dir: RunDirectory, until_s: float) -> Correction:
     correction = Correction()
     records: Iterator[TwinRecord] = read_lines(run_dir.twin, cast(Any, TwinRecord))
     for record in records:
-        if isinstance(record, Calibration) and record.t_s <= until_s:
+        if record.t_s > until_s:
+            continue
+        if isinstance(record, Calibration):
             field = record.name.replace("-", "_")
             correction = replace(correction, **{field: record.after})
+        elif isinstance(record, CapacityLearnt):
+            link, factor = (record.sender, record.receiver), record.after_bps / record.configured_bps
+            factors = {**correction.capacity_factor, link: factor}
+            correction = replace(correction, capacity_factor=factors)
     return correction
 
 

@@ -139,8 +139,8 @@ def _detail(fault: Fault) -> dict[str, Any]:
         case Silent(directions=directions):
             one_way = {"from": directions[0][0]} if len(directions) == 1 else {}
             return {"link": list(directions[0])} | one_way
-        case Degraded(link=link, loss_percent=loss_percent, delay_ms=delay_ms):
-            values = {"loss_percent": loss_percent, "delay_ms": delay_ms}
+        case Degraded(link=link):
+            values = {name: getattr(fault, name) for name in ("loss_percent", "delay_ms", "rate_bps")}
             return {"link": list(link)} | {k: v for k, v in values.items() if v is not None}
         case SwitchCrash(switch=switch):
             return {"switch": switch}

@@ -50,7 +50,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
       all that follow
     - end-down, end-up: `{"link": [a, b], "end": a}`
     - silent-start, silent-end: `{"link": [a, b]}`, and `"from": a` if only what a sends is lost
-    - degrade-start, degrade-end: `{"link": [a, b], "over_s": s}` and `loss_percent`, `delay_ms`
+    - degrade-start, degrade-end: `{"link": [a, b], "over_s": s}` and those of
+      `loss_percent`, `delay_ms` and `rate_bps` that change
     - switch-crash, switch-restart: `{"switch": name}`; host-crash, host-restart: `{"host": name}`
     - control-outage-start, control-outage-end: `{"switch": name}`
     - controller-crash, controller-restart

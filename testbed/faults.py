@@ -39,7 +39,7 @@ class Silent(msgspec.Struct, frozen=True, tag="silent"):
 
 
 class Degraded(msgspec.Struct, frozen=True, tag="degraded"):
-    """A link loses or delays more than it should, the same in both directions.
+    """A link loses, delays or holds back more than it should, the same in both directions.
 
     `share` of the way from the healthy link (0) to the given values (1). None: as it is.
     """
@@ -47,6 +47,7 @@ class Degraded(msgspec.Struct, frozen=True, tag="degraded"):
     link: DirectedLink
     loss_percent: float | None = None
     delay_ms: float | None = None
+    rate_bps: float | None = None
     share: float = 1.0
 
 
@@ -108,13 +109,14 @@ def shapes(topology: Topology, faults: Iterable[Fault]) -> dict[Link, LinkShape]
 
 
 def _worse(shape: LinkShape, healthy: LinkShape, fault: Degraded) -> LinkShape:
-    def worst(now: float, good: float, bad: float | None) -> float:
-        return now if bad is None else max(now, good + (bad - good) * fault.share)
+    def reached(good: float, bad: float | None) -> float:
+        return good if bad is None else good + (bad - good) * fault.share
 
     return replace(
         shape,
-        loss_percent=worst(shape.loss_percent, healthy.loss_percent, fault.loss_percent),
-        delay_ms=worst(shape.delay_ms, healthy.delay_ms, fault.delay_ms),
+        loss_percent=max(shape.loss_percent, reached(healthy.loss_percent, fault.loss_percent)),
+        delay_ms=max(shape.delay_ms, reached(healthy.delay_ms, fault.delay_ms)),
+        rate_bps=min(shape.rate_bps, reached(healthy.rate_bps, fault.rate_bps)),
     )
 
 

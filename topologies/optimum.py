@@ -8,6 +8,7 @@ in Q. Huangfu and J. Hall, "Parallelizing the dual revised simplex method", Math
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,18 @@ _NOTHING: frozenset[DirectedLink] = frozenset()
 
 
 def min_max_utilisation(
-    topology: Topology, matrix_bps: FloatArray, down: frozenset[DirectedLink] = _NOTHING
+    topology: Topology,
+    matrix_bps: FloatArray,
+    down: frozenset[DirectedLink] = _NOTHING,
+    capacity_factor: Mapping[DirectedLink, float] | None = None,
 ) -> float:
     """Return the least possible maximum utilisation of the core links under `matrix_bps`.
 
     `matrix_bps` is (hosts, hosts). Demand that no path can carry without the directions in `down`
     is left out, as in `topologies.loads`. Above 1 the matrix cannot be delivered in full.
+    Directions in `capacity_factor` carry so many times what they are configured to.
     """
-    network = _Network(topology, down)
+    network = _Network(topology, down, capacity_factor)
     source, target = np.nonzero(matrix_bps * network.reachable)
     demand = matrix_bps[source, target]
     scale = demand.sum()  # in shares of the total, where the solver's tolerances mean something
@@ -83,13 +88,21 @@ def max_deliverable_bps(
 class _Network:
     """The matrices of the programs; flow variables are ordered by destination, then direction."""
 
-    def __init__(self, topology: Topology, down: frozenset[DirectedLink]) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        down: frozenset[DirectedLink],
+        capacity_factor: Mapping[DirectedLink, float] | None = None,
+    ) -> None:
         directions = [d for d in topology.core_directions if d not in down]
+        factor = capacity_factor or {}
         switch = {s.name: index for index, s in enumerate(topology.switches)}
         self.switches = len(switch)
         tail = np.array([switch[a] for a, _ in directions], dtype=int)
         head = np.array([switch[b] for _, b in directions], dtype=int)
-        self.rates_bps = np.array([_rate_bps(topology, d, down) for d in directions])
+        self.rates_bps = np.array(
+            [_rate_bps(topology, d, down) * factor.get(d, 1.0) for d in directions]
+        )
         self.at = np.array([switch[host.switch] for host in topology.hosts])
         """Index of the switch of every host."""
         access = [(host.name, host.switch) for host in topology.hosts]

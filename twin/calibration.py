@@ -61,7 +61,7 @@ def _load_gain(
     cores = slice(model.indexing.cores)
     predicted = model.predict(routing, od_bps).offered_bps[cores]
     measured = link_bps[cores]
-    rate_bps = model.indexing.rate_bps[cores]
+    rate_bps = model.rate_bps[cores]
     usable = (measured > _BUSY * rate_bps) & (measured < _UNSATURATED * rate_bps)
     if not usable.any() or not predicted[usable].sum():
         return None
@@ -76,7 +76,7 @@ def _variance(
     model: PerformanceModel, now_s: float, link_bps: FloatArray, link_loss: FloatArray
 ) -> Calibration | None:
     indexing = model.indexing
-    load = np.nan_to_num(link_bps / indexing.rate_bps)
+    load = np.nan_to_num(link_bps / model.rate_bps)
     usable = ~np.isnan(link_loss) & (load > _NEAR_SATURATION[0]) & (load < _NEAR_SATURATION[1])
     if not usable.any():
         return None

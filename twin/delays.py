@@ -83,7 +83,7 @@ class DelayTracker:
     def _look(self, mirror: Mirror, t_s: float, frame_bits: FloatArray) -> FloatArray:
         """(links,) waiting at one instant; NaN where nothing is known."""
         indexing = self._model.indexing
-        rate_bps = indexing.rate_bps
+        rate_bps = self._model.rate_bps
         sent_bps = mirror.mean_sent_bps(t_s - _LOAD_WINDOW_S, t_s)
         variance = self._model.correction.variance
         formula_bits = frame_bits * waiting_packets(
@@ -106,9 +106,10 @@ class DelayTracker:
         """(links,) in the queues: as counted on saturated links with counters at both ends."""
         indexing = self._model.indexing
         room_bits = indexing.queue_packets * frame_bits
-        under_way = np.minimum(sent_bps, indexing.rate_bps) * indexing.delay_ms / 1e3
+        rate_bps = self._model.rate_bps
+        under_way = np.minimum(sent_bps, rate_bps) * indexing.delay_ms / 1e3
         outstanding = mirror.outstanding_bits(t_s) - under_way
-        calm = sent_bps < _SATURATED * indexing.rate_bps
+        calm = sent_bps < _SATURATED * rate_bps
         excess = outstanding - self._empty_bits
         # On a calm link the formula says what is queued: all else has been lost before.
         lost = np.where(
@@ -123,7 +124,7 @@ class DelayTracker:
 
     def _link_delay_ms(self, start_s: float, end_s: float) -> FloatArray:
         indexing = self._model.indexing
-        idle_ms = FRAME_BITS / indexing.rate_bps * 1e3
+        idle_ms = FRAME_BITS / self._model.rate_bps * 1e3
         looks = [look for look in self._looks if start_s < look.t_s <= end_s]
         if not looks:  # shorter than the spacing
             looks = (

@@ -44,29 +44,37 @@ class DecisionWatch:
             self._answered.append((self._asked, done))
             self._asked = None
 
-    def outcomes(self, mirror: Mirror, now_s: float) -> list[DecisionOutcome]:
-        """Decisions whose effect has been measured since the last call."""
+    def outcomes(
+        self, mirror: Mirror, rate_bps: FloatArray, now_s: float
+    ) -> list[tuple[Decision, DecisionOutcome]]:
+        """Decisions whose effect has been measured since the last call.
+
+        `rate_bps` (links,) is what the links are believed to carry.
+        """
         outcomes = []
         if self._asked and now_s > self._asked.t_s + ANSWER_S:
-            outcomes.append(self._lost(self._asked, mirror, now_s))
+            load = _max_utilisation(mirror, rate_bps, now_s - OBSERVE_S, now_s)
+            outcomes.append((self._asked, self._lost(self._asked, load, now_s)))
             self._asked = None
         due = [pair for pair in self._answered if now_s >= _end_s(pair[1])]
         self._answered = [pair for pair in self._answered if now_s < _end_s(pair[1])]
-        return outcomes + [_measured(mirror, now_s, *pair) for pair in due]
+        return outcomes + [
+            (decision, _measured(mirror, rate_bps, now_s, decision, done)) for decision, done in due
+        ]
 
     def forget(self) -> None:
         """The controller is gone, and what was asked of it with it."""
         self._asked = None
 
     @staticmethod
-    def _lost(decision: Decision, mirror: Mirror, now_s: float) -> DecisionOutcome:
+    def _lost(decision: Decision, measured_mlu: float, now_s: float) -> DecisionOutcome:
         return DecisionOutcome(
             t_s=now_s,
             decision_id=decision.decision_id,
             switched_s=now_s,
             applied=0,
             refused=("the controller did not answer",),
-            measured_mlu=_max_utilisation(mirror, now_s - OBSERVE_S, now_s),
+            measured_mlu=measured_mlu,
             predicted_mlu=decision.predicted_mlu_after,
         )
 
@@ -142,7 +150,7 @@ def _end_s(done: RerouteDone) -> float:
 
 
 def _measured(
-    mirror: Mirror, now_s: float, decision: Decision, done: RerouteDone
+    mirror: Mirror, rate_bps: FloatArray, now_s: float, decision: Decision, done: RerouteDone
 ) -> DecisionOutcome:
     start_s = done.switched_s + SETTLE_S
     return DecisionOutcome(
@@ -151,15 +159,16 @@ def _measured(
         switched_s=done.switched_s,
         applied=len(done.applied),
         refused=tuple(f"{r.src}-{r.dst}: {r.reason}" for r in done.refused),
-        measured_mlu=_max_utilisation(mirror, start_s, start_s + OBSERVE_S),
+        measured_mlu=_max_utilisation(mirror, rate_bps, start_s, start_s + OBSERVE_S),
         predicted_mlu=decision.predicted_mlu_after,
     )
 
 
-def _max_utilisation(mirror: Mirror, start_s: float, end_s: float) -> float:
-    indexing = mirror.indexing
-    load = mirror.mean_sent_bps(start_s, end_s) / indexing.rate_bps
-    return float(np.nan_to_num(load[: indexing.cores]).max(initial=0.0))
+def _max_utilisation(
+    mirror: Mirror, rate_bps: FloatArray, start_s: float, end_s: float
+) -> float:
+    load = mirror.mean_sent_bps(start_s, end_s) / rate_bps
+    return float(np.nan_to_num(load[: mirror.indexing.cores]).max(initial=0.0))
 
 
 def _numbers(values: FloatArray) -> tuple[float, ...]:

@@ -6,11 +6,12 @@ and losses are a fixed point, found by a few rounds of substitution.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from topologies.model import Routing
+from topologies.model import DirectedLink, Routing
 from twin.indexing import FloatArray, Indexing
 from twin.queueing import loss_fraction, waiting_packets
 from twin.routed_pairs import RoutedPairs
@@ -29,6 +30,8 @@ class Correction:
     """Measured link load over the load that the OD counters explain."""
     variance: float = 0.3
     """Squared coefficient of variation of the arrivals at a queue (1: Poisson)."""
+    capacity_factor: Mapping[DirectedLink, float] = field(default_factory=dict)
+    """What links really carry over what they are configured to (see capacity.py); else 1."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Prediction:
     offered_bps: FloatArray
     """(links,) what reaches each queue."""
     utilisation: FloatArray
-    """(links,) offered load over rate: above 1 is overload."""
+    """(links,) offered load over believed rate: above 1 is overload."""
     link_delay_ms: FloatArray
     """(links,) waiting, transmission and propagation."""
     link_loss: FloatArray
@@ -87,6 +90,14 @@ class PerformanceModel:
         self.indexing = indexing
         self.correction = Correction()
 
+    @property
+    def rate_bps(self) -> FloatArray:
+        """(links,) what each link is believed to carry. Whatever divides by a rate takes this one."""
+        rates = self.indexing.rate_bps.copy()
+        for link, factor in self.correction.capacity_factor.items():
+            rates[self.indexing.link[link]] *= factor
+        return rates
+
     def predict(self, routing: Routing, od_bps: FloatArray) -> Prediction:
         """Predict the steady state under `routing` when the pairs send `od_bps` (pairs,)."""
         return self.predict_all(RoutedPairs(self.indexing, routing), od_bps[None])[0]
@@ -103,12 +114,12 @@ class PerformanceModel:
 
     def _settled(self, routed: RoutedPairs, sent: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(cases, links) offered load and loss; cases that have settled are left alone."""
-        ix = self.indexing
+        ix, rate_bps = self.indexing, self.rate_bps
         loss = np.tile(ix.loss, (len(sent), 1))
         offered = routed.loads(sent, loss)
         moving = np.arange(len(sent))
         for _ in range(_ROUNDS):
-            load = offered[moving] / ix.rate_bps
+            load = offered[moving] / rate_bps
             full = loss_fraction(load, self.correction.variance, ix.queue_packets)
             new = 1 - (1 - full) * (1 - ix.loss)
             restless = np.abs(new - loss[moving]).max(axis=1, initial=0.0) > _SETTLED
@@ -122,10 +133,10 @@ class PerformanceModel:
     def _summarise(
         self, routed: RoutedPairs, sent: FloatArray, offered: FloatArray, loss: FloatArray
     ) -> Predictions:
-        ix = self.indexing
-        utilisation = offered / ix.rate_bps
+        ix, rate_bps = self.indexing, self.rate_bps
+        utilisation = offered / rate_bps
         waiting = waiting_packets(utilisation, self.correction.variance, ix.queue_packets)
-        delay = ix.delay_ms + (waiting + 1) * FRAME_BITS / ix.rate_bps * 1e3
+        delay = ix.delay_ms + (waiting + 1) * FRAME_BITS / rate_bps * 1e3
         od_delay = routed.sums(delay)
         carried = np.where(routed.present, sent, 0.0)
         total = carried.sum(axis=1)

@@ -53,6 +53,7 @@ def optimise(
     candidates: CandidateSet,
     od_bps: FloatArray,
     *,
+    rate_bps: FloatArray | None = None,
     budget_s: float = 0.08,
     comfortable: float = COMFORTABLE_UTILISATION,
     seed: int = 0,
@@ -64,12 +65,14 @@ def optimise(
         candidates: paths to choose from, and those in use.
         od_bps: (pairs,) what each pair sends, finite; or (matrices, pairs), and the moves shall
             suit them all.
+        rate_bps: (links,) what each link carries; without it, as configured.
         budget_s: processor time the search may take: a busy machine takes longer, not less care.
         comfortable: a maximum below this counts as this.
         seed: of the random kicks.
     """
     deadline_s = time.thread_time() + budget_s
-    state = _State.initial(indexing, candidates, od_bps)
+    rates = indexing.rate_bps if rate_bps is None else rate_bps
+    state = _State.initial(rates[: indexing.cores], candidates, od_bps)
     best = _explore(state, comfortable, np.random.default_rng(seed), deadline_s)
     final = _shorten(best, comfortable, state.choice)
     moved = np.flatnonzero(final.choice != candidates.current)
@@ -99,10 +102,12 @@ class _State:
     """(links,) what links whose load is settled may carry; infinite for the others."""
 
     @classmethod
-    def initial(cls, indexing: Indexing, candidates: CandidateSet, od_bps: FloatArray) -> _State:
+    def initial(
+        cls, core_bps: FloatArray, candidates: CandidateSet, od_bps: FloatArray
+    ) -> _State:
         """The paths now in use."""
         demand = np.ascontiguousarray(np.atleast_2d(od_bps).T)
-        rate_bps = np.tile(indexing.rate_bps[: indexing.cores], demand.shape[1])
+        rate_bps = np.tile(core_bps, demand.shape[1])
         choice = candidates.current
         routed = np.flatnonzero(choice >= 0)
         carried = demand[routed].T @ candidates.crosses[choice[routed]].astype(np.float64)

@@ -33,7 +33,8 @@ class TwinPolicy:
 
     Hysteresis: it acts on a hot link only if the ports and the model agree that it is one and the
     model predicts a clear gain, and then leaves the network alone for a while; the longer, the
-    more reroutes follow each other (as in route flap damping, RFC 2439).
+    more reroutes follow each other (as in route flap damping, RFC 2439). The less the gains of its
+    reroutes came true lately, the more it asks for and the longer it rests.
     """
 
     name = "twin"
@@ -109,14 +110,14 @@ class TwinPolicy:
         again = view.now_s < self._acted_s + self.LONGEST_HOLD_S
         self._hold_s = min(2 * self._hold_s, self.LONGEST_HOLD_S) if again else self.HOLD_S
         self._acted_s = view.now_s
-        self._rest_until_s = view.now_s + self._hold_s
+        self._rest_until_s = view.now_s + self._hold_s / view.gain_trust
         return Proposal(plan.moves, reason)
 
     def _gains(self, view: TwinView, plan: Plan, matrices: FloatArray) -> bool:
         fall = plan.max_utilisation_before - plan.max_utilisation
         before_ms = sum(view.what_if({}, row).mean_delay_ms for row in matrices)
         after_ms = sum(view.what_if(plan.moves, row).mean_delay_ms for row in matrices)
-        if fall >= self.GAIN:
+        if fall >= self.GAIN / view.gain_trust:
             return after_ms <= before_ms * (1 + self.DELAY_COST)
         return fall > -self.GAIN and after_ms <= before_ms * (1 - self.DELAY_GAIN)
 

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from controller.messages import Route
+from topologies.model import DirectedLink
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -127,6 +128,59 @@ class Calibration(Record, frozen=True, tag="calibration"):
     error: float
 
 
+class LinksScored(Record, frozen=True, tag="links-scored"):
+    """What the model made of the second [start_s, t_s) from its matrix and routes, and what was
+    measured of it, by ports and by the controller's probes; None is what is not known."""
+
+    start_s: float
+    believed_bps: tuple[float | None, ...]
+    """What each link was believed to carry."""
+    predicted_bps: tuple[float | None, ...]
+    """Offered to each link."""
+    measured_bps: tuple[float | None, ...]
+    predicted_loss: tuple[float | None, ...]
+    measured_loss: tuple[float | None, ...]
+    predicted_delay_ms: tuple[float | None, ...]
+    measured_delay_ms: tuple[float | None, ...]
+
+
+class CapacityLearnt(Record, frozen=True, tag="capacity-learnt"):
+    """The feedback loop: a link carries less, or more, than was believed."""
+
+    sender: str
+    receiver: str
+    configured_bps: float
+    before_bps: float
+    after_bps: float
+    loss: float
+    """Share of the packets that it lost meanwhile."""
+
+
+DriftQuantity = Literal["load", "loss", "delay", "gain"]
+
+
+class Drift(Record, frozen=True, tag="drift"):
+    """The model's predictions have been off for a while (`begun`), or are right again."""
+
+    quantity: DriftQuantity
+    """Load in bit/s, loss as a share, delay in ms of a link; gain of reroutes in utilisation."""
+    subject: DirectedLink | None
+    begun: bool
+    predicted: float
+    """The last of the values that it rests on."""
+    measured: float
+
+
+class GainScored(Record, frozen=True, tag="gain-scored"):
+    """The fall of the maximum utilisation that a decision promised, and the one that came."""
+
+    decision_id: str
+    promised: float
+    realised: float
+    trust: float
+    """The share that came true lately: what the hysteresis goes by from now on."""
+
+
 class Imputation(Record, frozen=True, tag="imputation"):
     """A telemetry gap of one switch, filled; scored when the counters came back.
 
@@ -162,6 +216,10 @@ TwinRecord = (
     | DropOutcome
     | DecisionOutcome
     | Calibration
+    | LinksScored
+    | CapacityLearnt
+    | Drift
+    | GainScored
     | Imputation
     | Health
 )

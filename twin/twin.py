@@ -14,6 +14,7 @@ from controller.messages import (
     DropDone,
     FromController,
     Hello,
+    LinkDelays,
     LinkState,
     PortStats,
     Reroute,
@@ -24,6 +25,7 @@ from controller.messages import (
 from topologies.model import Topology
 from twin.calibration import calibrate
 from twin.candidates import CandidatePaths
+from twin.capacity import CapacityWatch
 from twin.containment import ContainedPolicy
 from twin.delays import DelayTracker
 from twin.detection import RECENT_INTERVALS
@@ -36,9 +38,13 @@ from twin.matrix import current_matrix_bps, mean_matrix_bps
 from twin.mirror import Mirror
 from twin.mitigation import Mitigation
 from twin.model import PerformanceModel
+from twin.observation import Observer
 from twin.output import Output, RequestIds
 from twin.policy import Policy, Proposal
+from twin.probes import LinkProbes
 from twin.records import Decision, DelayPredicted, Mirrored
+from twin.scores import LinkScorer
+from twin.trust import GainTrust
 from twin.view import TwinView
 
 STEP_S = 0.25
@@ -79,6 +85,11 @@ class Twin:
         self._mitigation = Mitigation(self._indexing, self._ids, forecaster.benign_share)
         self._gaps = GapScorer()
         self._decisions = DecisionWatch()
+        self._trust = GainTrust()
+        self._probes = LinkProbes(self._indexing, keep_s)
+        self._observer = Observer(self.model, self._probes)
+        self._scorer = LinkScorer(self.model)
+        self._capacity = CapacityWatch(self.model)
         self._forecasts = ForecastWatch(self.model)
         self._forecast_bps = np.zeros((HORIZONS, len(self._indexing.pairs)))
         self._fresh: set[str] = set()
@@ -97,6 +108,8 @@ class Twin:
                 self._mitigation.controller_restarted()
             case PortStats(datapath=switch):
                 self._fresh.add(switch)
+            case LinkDelays():
+                self._probes.receive(message)
             case LinkState(t_s=t_s):
                 self._link_changed_s = t_s
             case Routes(t_s=t_s):
@@ -139,12 +152,23 @@ class Twin:
         self._delays.advance(self.mirror, now_s)
         if span := self._clock.completed(self.mirror, now_s):
             self._complete(*span, now_s, out)
+        self._observe(now_s, out)
         self._mitigation.settle(out)
         if self._stops_floods:
             self._detect(now_s, measured, out)
-        out.records += self._decisions.outcomes(self.mirror, now_s)
+        for decision, outcome in self._decisions.outcomes(self.mirror, self.model.rate_bps, now_s):
+            out.records += [outcome, *self._trust.score(decision, outcome)]
         self._decide(now_s, filled, out)
         return out
+
+    def _observe(self, now_s: float, out: Output) -> None:
+        """Score the model by the second that has become known, then let it learn."""
+        seen = self._observer.look(
+            self.mirror, now_s, self._routes_changed_s, self._mitigation.dropped
+        )
+        if seen is not None:
+            out.records += self._scorer.score(seen)
+            out.records += self._capacity.learn(seen)
 
     def _filled(self, rates_bps: FloatArray) -> FloatArray:
         """(pairs,) without gaps; zero before anything has been observed."""
@@ -183,7 +207,7 @@ class Twin:
 
     def _delay_predicted(self, interval: Interval, now_s: float) -> DelayPredicted:
         delay_ms = self._delays.od_delay_ms(interval.start_s, interval.end_s)
-        load = interval.link_bps / self._indexing.rate_bps
+        load = interval.link_bps / self.model.rate_bps
         return DelayPredicted(
             t_s=now_s,
             start_s=interval.start_s,
@@ -240,7 +264,7 @@ class Twin:
         allowed = np.ones(len(self._indexing.pairs))
         allowed[[self._indexing.pair[pair] for pair in self._mitigation.dropped]] = 0.0
         forecast_bps, forecast_in_s = self._forecast_for_next(now_s, filled)
-        load = self.mirror.sent_bps(now_s, _UTILISATION_WINDOW_S) / self._indexing.rate_bps
+        load = self.mirror.sent_bps(now_s, _UTILISATION_WINDOW_S) / self.model.rate_bps
         return TwinView(
             now_s=now_s,
             topology=self._indexing.topology,
@@ -251,6 +275,7 @@ class Twin:
             forecast_bps=forecast_bps * allowed,
             forecast_in_s=forecast_in_s,
             utilisation=load[: self._indexing.cores],
+            gain_trust=self._trust.share,
             _model=self.model,
             _candidates=self._candidates,
         )

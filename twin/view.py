@@ -35,6 +35,8 @@ class TwinView:
     """Until that interval begins."""
     utilisation: FloatArray
     """(core directions,) measured at the ports over the last second or so; NaN in gaps."""
+    gain_trust: float = field(default=1.0, kw_only=True)
+    """The share of the gains promised for reroutes that came true lately; 1 is all of them."""
     _model: PerformanceModel = field(repr=False)
     _candidates: CandidatePaths = field(repr=False)
 
@@ -63,6 +65,7 @@ class TwinView:
             self._model.indexing,
             candidates,
             matrix * self._model.correction.load_gain,
+            rate_bps=self._model.rate_bps,
             budget_s=budget_s,
             comfortable=comfortable,
         )

@@ -75,9 +75,11 @@ def reroute(
     indexing = model.indexing
     candidates = CandidatePaths(indexing).available(situation.routing, situation.down)
     demand_bps = situation.od_bps * model.correction.load_gain
-    plan = optimise(indexing, candidates, demand_bps, budget_s=budget_s)
+    plan = optimise(
+        indexing, candidates, demand_bps, rate_bps=model.rate_bps, budget_s=budget_s
+    )
     outcome = _outcome(situation, model, routing_after(situation.routing, plan.moves))
-    return Rerouting(plan.moves, outcome, _optimum(situation, indexing, demand_bps))
+    return Rerouting(plan.moves, outcome, _optimum(situation, model, demand_bps))
 
 
 def rank(
@@ -134,8 +136,11 @@ def _weighted_quantile(values: FloatArray, weights: FloatArray, quantile: float)
     return float(values[rising[np.searchsorted(share, quantile)]])
 
 
-def _optimum(situation: Situation, indexing: Indexing, demand_bps: FloatArray) -> float:
+def _optimum(situation: Situation, model: PerformanceModel, demand_bps: FloatArray) -> float:
+    indexing = model.indexing
     hosts = len(situation.topology.hosts)
     matrix_bps = np.zeros((hosts, hosts))
     matrix_bps[indexing.source, indexing.target] = demand_bps
-    return min_max_utilisation(situation.topology, matrix_bps, situation.down)
+    return min_max_utilisation(
+        situation.topology, matrix_bps, situation.down, model.correction.capacity_factor
+    )

@@ -18,6 +18,8 @@ from controller.messages import (
     FromClient,
     FromController,
     Hello,
+    LinkDelay,
+    LinkDelays,
     LinkState,
     OdCounters,
     OdStats,
@@ -48,6 +50,9 @@ class FluidNetwork:
         self.ix = Indexing(topology)
         self.demand = demand
         self.routing: dict[OdPair, Path] = dict(shortest_paths(topology))
+        self.rate_bps = self.ix.rate_bps.copy()
+        self.loss = self.ix.loss.copy()
+        self.delay_ms = self.ix.delay_ms.copy()
         self.down: frozenset[tuple[str, str]] = frozenset()
         self.silent: set[str] = set()
         self.dropped: set[OdPair] = set()
@@ -101,9 +106,10 @@ class FluidNetwork:
         links = len(self.ix.directions)
         self.offered = np.bincount(hops.ravel(), flow.ravel(), links + 1)[:links]
         room = self.ix.queue_packets * FRAME_BYTES * 8
-        wanted = self.backlog + (self.offered - self.ix.rate_bps) * STEP_S
+        wanted = self.backlog + (self.offered - self.rate_bps) * STEP_S
         backlog = np.clip(wanted, 0.0, room)
         served = self.backlog + self.offered * STEP_S - backlog - np.maximum(wanted - room, 0.0)
+        served = served * (1 - self.loss)
         self.backlog = backlog
         self._passed_on[:-1] = np.divide(
             served, self.offered * STEP_S, out=np.ones(links), where=self.offered > 0
@@ -111,8 +117,9 @@ class FluidNetwork:
         self.tx += self.offered * STEP_S / 8
         self.rx += served / 8
         self.od += admitted * STEP_S / 8
-        waiting_ms = (self.backlog + FRAME_BYTES * 8) / self.ix.rate_bps * 1e3
-        delay = np.append(waiting_ms + self.ix.delay_ms, 0.0)[hops].sum(axis=1)
+        waiting_ms = (self.backlog + FRAME_BYTES * 8) / self.rate_bps * 1e3
+        self.link_delay_ms = waiting_ms + self.delay_ms
+        delay = np.append(self.link_delay_ms, 0.0)[hops].sum(axis=1)
         self.delay_log.append((self.now_s, delay))
         if self._ticks % 50 == 20:
             self.od_refreshed = self.od.copy()
@@ -120,6 +127,8 @@ class FluidNetwork:
             self._report_ports()
         if self._ticks % 50 == 10:
             self._report_flows()
+        if self._ticks % 100 == 5:
+            self._report_delays()
 
     def mean_delay_ms(self, start_s: float, end_s: float) -> FloatArray:
         """(pairs,) true mean delay over a time."""
@@ -128,7 +137,7 @@ class FluidNetwork:
     @property
     def max_utilisation(self) -> float:
         """Of the core links, now."""
-        return float((self.offered / self.ix.rate_bps)[: self.ix.cores].max())
+        return float((self.offered / self.rate_bps)[: self.ix.cores].max())
 
     def request(self, request: FromClient) -> None:
         """Carry out a request at once."""
@@ -193,6 +202,16 @@ class FluidNetwork:
                     for p in pairs
                 )
                 self.outbox.append(OdStats(t_s=self.now_s, datapath=switch, pairs=counters))
+
+    def _report_delays(self) -> None:
+        for switch in (s.name for s in self.topology.switches):
+            links = tuple(
+                LinkDelay(b, float(self.link_delay_ms[index]), 0.0)
+                for index, (a, b) in enumerate(self.ix.directions[: self.ix.cores])
+                if a == switch and switch not in self.silent and (a, b) not in self.down
+            )
+            if links:
+                self.outbox.append(LinkDelays(t_s=self.now_s, datapath=switch, links=links))
 
     def _announce(self, cause: str, routes: dict[OdPair, Path]) -> None:
         if routes:

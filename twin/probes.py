@@ -1,0 +1,48 @@
+"""What the controller's timed probes told of every core link lately."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from controller.messages import LinkDelays
+from twin.indexing import FloatArray, Indexing
+
+
+class LinkProbes:
+    """The probes of the last `keep_s` seconds. Arrays per link follow `Indexing.directions`."""
+
+    def __init__(self, indexing: Indexing, keep_s: float) -> None:
+        self._indexing = indexing
+        self._keep_s = keep_s
+        self._told: list[deque[tuple[float, float]]] = [deque() for _ in indexing.directions]
+        """Of each link: when, and the delay in ms; NaN for a probe that did not come."""
+
+    def receive(self, message: LinkDelays) -> None:
+        """Take in what one switch's probes have measured; what is older than the last is ignored."""
+        for probe in message.links:
+            told = self._told[self._indexing.link[message.datapath, probe.neighbour]]
+            if told and message.t_s <= told[-1][0]:
+                continue
+            told.append((message.t_s, np.nan if probe.delay_ms is None else probe.delay_ms))
+            while told[0][0] < message.t_s - self._keep_s:
+                told.popleft()
+
+    def delay_ms(self, start_s: float, end_s: float) -> FloatArray:
+        """(links,) median of the delays told over [start_s, end_s); NaN where there are none."""
+        median = np.full(len(self._told), np.nan)
+        for link, told in enumerate(self._told):
+            known = [ms for t_s, ms in told if start_s <= t_s < end_s and not np.isnan(ms)]
+            if known:
+                median[link] = np.median(known)
+        return median
+
+    def lost(self, start_s: float, end_s: float) -> FloatArray:
+        """(links,) share of the probes told over [start_s, end_s) that did not come; NaN: none."""
+        share = np.full(len(self._told), np.nan)
+        for link, told in enumerate(self._told):
+            missed = [np.isnan(ms) for t_s, ms in told if start_s <= t_s < end_s]
+            if missed:
+                share[link] = np.mean(missed)
+        return share
