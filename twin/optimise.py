@@ -14,24 +14,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from topologies.model import OdPair, Path
 from twin.candidates import CandidateSet
 from twin.indexing import FloatArray, Indexing, IntArray
+from twin.path_choice import SLACK, PathChoice, smooth_maximum
 
 COMFORTABLE_UTILISATION = 0.6
 """Queues are short below this: lowering the maximum further is not worth a detour."""
 
-_SQUARINGS = 5  # cost exponent 2**5: over 30 links the sum is within 12 % of the maximum
 _KICKED_PAIRS = 5
 _FOR_LOWER_LEVELS = 0.25  # share of the time left, once the hottest links are settled
 _CROWDED = 0.85  # below this, links other than the hottest are well enough as they are
 _PATIENCE = 40  # kicks in a row that may lead nowhere
 _PROGRESS = 1e-3  # fall of the cost that counts as getting somewhere
-_SLACK = 1.01  # a maximum this close to the best found is as good
 _WORTH_A_MOVE = 0.02  # a pair moves for the delay's sake only if the mean delay gains this share
 _LINEAR_FROM = 0.95  # the waiting time goes on as a tangent from this load
 _FRAME_BITS = 1442 * 8.0
@@ -72,7 +71,7 @@ def optimise(
     """
     deadline_s = time.thread_time() + budget_s
     rates = indexing.rate_bps if rate_bps is None else rate_bps
-    state = _State.initial(rates[: indexing.cores], candidates, od_bps)
+    state = PathChoice.initial(rates[: indexing.cores], candidates, od_bps)
     best = _explore(state, comfortable, np.random.default_rng(seed), deadline_s)
     final = _shorten(best, comfortable, state.choice)
     moved = np.flatnonzero(final.choice != candidates.current)
@@ -83,106 +82,9 @@ def optimise(
     )
 
 
-@dataclass(frozen=True)
-class _State:
-    """A choice of paths, and the utilisation it leads to."""
-
-    candidates: CandidateSet
-    demand: FloatArray
-    """(pairs, matrices) what each pair sends."""
-    rate_bps: FloatArray
-    """(links,); "links" are the core links once for every matrix."""
-    path_cost: FloatArray
-    """(candidates,) bits times milliseconds of propagation per second."""
-    choice: IntArray
-    """(pairs,) candidate of each pair; -1 for none."""
-    load: FloatArray
-    """(links,) utilisation."""
-    ceiling: FloatArray
-    """(links,) what links whose load is settled may carry; infinite for the others."""
-
-    @classmethod
-    def initial(
-        cls, core_bps: FloatArray, candidates: CandidateSet, od_bps: FloatArray
-    ) -> _State:
-        """The paths now in use."""
-        demand = np.ascontiguousarray(np.atleast_2d(od_bps).T)
-        rate_bps = np.tile(core_bps, demand.shape[1])
-        choice = candidates.current
-        routed = np.flatnonzero(choice >= 0)
-        carried = demand[routed].T @ candidates.crosses[choice[routed]].astype(np.float64)
-        return cls(
-            candidates=candidates,
-            demand=demand,
-            rate_bps=rate_bps,
-            path_cost=demand.sum(axis=1)[candidates.pair] * candidates.propagation_ms,
-            choice=choice,
-            load=carried.ravel() / rate_bps,
-            ceiling=np.full(len(rate_bps), np.inf),
-        )
-
-    @property
-    def maximum(self) -> float:
-        """Highest utilisation."""
-        return float(self.load.max(initial=0.0))
-
-    @property
-    def open_maximum(self) -> float:
-        """Highest utilisation of the links that are not settled."""
-        return float(self.load[np.isinf(self.ceiling)].max(initial=0.0))
-
-    @property
-    def cost(self) -> float:
-        """What the search lowers."""
-        return float(_cost(self.load, self.ceiling))
-
-    def settling(self) -> _State:
-        """Return the state with its hottest links taken for as good as they can be."""
-        hottest = np.isinf(self.ceiling) & (self.load >= self.open_maximum * 0.98)
-        ceiling = np.where(hottest, self.load * _SLACK, self.ceiling)
-        return replace(self, ceiling=ceiling)
-
-    def takes(self, options: IntArray) -> FloatArray:
-        """(options, links) share of each link that a candidate takes if chosen."""
-        crosses = self.candidates.crosses[options]
-        demand = self.demand[self.candidates.pair[options]]
-        shares = demand[:, :, None] * crosses[:, None, :]
-        return np.asarray(shares.reshape(len(options), len(self.rate_bps)) / self.rate_bps)
-
-    def pairs_on(self, link: int) -> IntArray:
-        """Pairs that send over `link`."""
-        matrix, core = divmod(link, self.candidates.crosses.shape[1])
-        routed = np.flatnonzero((self.choice >= 0) & (self.demand[:, matrix] > 0))
-        return np.asarray(routed[self.candidates.crosses[self.choice[routed], core] > 0])
-
-    def options_of(self, pair: int) -> IntArray:
-        """Candidates of `pair`."""
-        return np.arange(*np.searchsorted(self.candidates.pair, [pair, pair + 1]))
-
-    def ways_out(self) -> IntArray:
-        """Candidates off the hottest link not settled, for the pairs that now cross it."""
-        hot = int(np.argmax(np.where(np.isinf(self.ceiling), self.load, -1.0)))
-        on_hot = np.zeros(len(self.choice), dtype=bool)
-        on_hot[self.pairs_on(hot)] = True
-        options = np.flatnonzero(on_hot[self.candidates.pair])
-        core = hot % self.candidates.crosses.shape[1]
-        return np.asarray(options[self.candidates.crosses[options, core] == 0])
-
-    def load_with(self, options: IntArray) -> FloatArray:
-        """(options, links) utilisation if one option each were chosen."""
-        now = self.choice[self.candidates.pair[options]]
-        return np.asarray(self.load + (self.takes(options) - self.takes(now)))
-
-    def choosing(self, option: int) -> _State:
-        """Return the state with one path changed."""
-        choice = self.choice.copy()
-        choice[self.candidates.pair[option]] = option
-        return replace(self, choice=choice, load=self.load_with(np.array([option]))[0])
-
-
 def _explore(
-    state: _State, comfortable: float, random: np.random.Generator, deadline_s: float
-) -> _State:
+    state: PathChoice, comfortable: float, random: np.random.Generator, deadline_s: float
+) -> PathChoice:
     """Lower the maximum; then, where it cannot be lowered, that of the other links, and so on."""
     best = state
     while best.open_maximum > comfortable and (left_s := deadline_s - time.thread_time()) > 0:
@@ -194,8 +96,8 @@ def _explore(
 
 
 def _lower(
-    state: _State, comfortable: float, random: np.random.Generator, deadline_s: float
-) -> _State:
+    state: PathChoice, comfortable: float, random: np.random.Generator, deadline_s: float
+) -> PathChoice:
     """Descend, kick, descend again; return the state with the lowest cost."""
     best = _descend(state, deadline_s)
     fruitless = 0
@@ -209,13 +111,13 @@ def _lower(
     return best
 
 
-def _descend(state: _State, deadline_s: float) -> _State:
+def _descend(state: PathChoice, deadline_s: float) -> PathChoice:
     """Take the best move off the hottest link until none lowers the cost."""
     while time.thread_time() < deadline_s:
         options = state.ways_out()
         if not len(options):
             break
-        costs = _cost(state.load_with(options), state.ceiling)
+        costs = smooth_maximum(state.load_with(options), state.ceiling)
         best = int(np.argmin(costs))
         if costs[best] >= state.cost * (1 - 1e-6):
             break
@@ -223,7 +125,7 @@ def _descend(state: _State, deadline_s: float) -> _State:
     return state
 
 
-def _kicked(state: _State, random: np.random.Generator) -> _State:
+def _kicked(state: PathChoice, random: np.random.Generator) -> PathChoice:
     """Throw a few pairs of a hottest link onto any of their paths."""
     hottest = np.flatnonzero(np.isinf(state.ceiling) & (state.load >= state.open_maximum * 0.98))
     victims = state.pairs_on(int(random.choice(hottest)))
@@ -232,9 +134,9 @@ def _kicked(state: _State, random: np.random.Generator) -> _State:
     return state
 
 
-def _shorten(state: _State, comfortable: float, start: IntArray) -> _State:
+def _shorten(state: PathChoice, comfortable: float, start: IntArray) -> PathChoice:
     """Give moved pairs a better path, preferably their old one, if no link gets hotter by it."""
-    limit = np.maximum(np.minimum(state.ceiling, state.maximum * _SLACK), comfortable)
+    limit = np.maximum(np.minimum(state.ceiling, state.maximum * SLACK), comfortable)
     moved = np.flatnonzero(state.choice != start)
     lightest_first = np.argsort(state.takes(state.choice[moved]).max(axis=1, initial=0.0))
     for pair in moved[lightest_first]:
@@ -250,20 +152,6 @@ def _shorten(state: _State, comfortable: float, start: IntArray) -> _State:
         if np.isfinite(cost.min()) and best != state.choice[pair]:
             state = state.choosing(best)
     return state
-
-
-def _cost(load: FloatArray, ceiling: FloatArray) -> FloatArray:
-    """A smooth maximum of the links not settled: their norm of order 2**_SQUARINGS.
-
-    Over the last axis; infinite where a settled link exceeds its ceiling.
-    """
-    power = np.where(np.isinf(ceiling), load, 0.0)
-    top = np.maximum(power.max(axis=-1, keepdims=True), 1e-12)
-    power = power / top
-    for _ in range(_SQUARINGS):
-        power = power * power
-    cost = top[..., 0] * power.sum(axis=-1) ** (0.5**_SQUARINGS)
-    return np.asarray(np.where((load > ceiling).any(axis=-1), np.inf, cost))
 
 
 def _waiting_cost(load: FloatArray) -> FloatArray:
