@@ -29,7 +29,7 @@ from results.analysis import analyse
 from testbed.reference.errors import MeasurementError
 from testbed.reference.targets import Target, at_most
 from topologies.loads import max_link_utilisation
-from topologies.model import Host, Link, LinkShape, Routing, Switch, Topology
+from topologies.model import Host, Link, LinkShape, Switch, Topology, Ways
 from topologies.optimum import min_max_utilisation
 from topologies.paths import shortest_paths
 from twin.candidates import CandidatePaths, routing_after
@@ -68,7 +68,7 @@ class Case:
 
     matrix_bps: FloatArray
     """(hosts, hosts)"""
-    routing: Routing
+    routing: Ways
     """For the matrix itself."""
     shortest: float
     true: float
@@ -132,7 +132,7 @@ class _Decider:
         decided_ms = 1e3 * (time.perf_counter() - begun_s)
         by_forecast = self.route(forecast_bps * scale)
 
-        def ratio(of: Routing) -> float:
+        def ratio(of: Ways) -> float:
             return max_link_utilisation(self.topology, of, matrix_bps) / _LEAST
 
         return Case(
@@ -149,7 +149,7 @@ class _Decider:
         busiest = max_link_utilisation(self.topology, self._shortest, self._square(od_bps))
         return od_bps * (_HOT / busiest)
 
-    def route(self, od_bps: FloatArray) -> Routing:
+    def route(self, od_bps: FloatArray) -> Ways:
         """As the twin policy does when a link runs hot."""
         candidates = self._candidates.available(self._shortest)
         plan = optimise(self._indexing, candidates, od_bps, budget_s=TwinPolicy.HURRY_S)

@@ -22,12 +22,12 @@ from rich.table import Table
 from cli.errors import UserError
 from cli.output import messages, print_json, results
 from cli.runs import HELP, named_run
-from controller.messages import FromController, Routes
+from controller.messages import FromController, Routes, route_of
 from controller.northbound_client import connect
 from results.route_history import PlacedRoute, RouteHistory
 from results.run_clock import RunClock, run_clock
 from results.run_directory import Event, RunDirectory, read_lines
-from topologies.model import OdPair, Topology
+from topologies.model import OdPair, Split, Topology, Way
 
 _PATIENCE_S = 5.0
 
@@ -89,13 +89,26 @@ def _row(
     row: dict[str, Any] = {"src": pair[0], "dst": pair[1], "path": None}
     if route is not None:
         row |= {
-            "path": route.path,
+            **_way(pair, route.way),
             "cause": route.cause,
             "changed_s": route.changed_s,
             "in_run_s": clock.in_run_s(route.changed_s),
-            "dead_link": history.dead_link_on(route.path),
+            "dead_link": history.dead_link_on(route.way),
         }
     return row
+
+
+def _way(pair: OdPair, way: Way) -> dict[str, Any]:
+    """As the controller tells it: `path`, and of a split its weight and the other paths."""
+    told: dict[str, Any] = msgspec.to_builtins(route_of(pair, way))
+    return {key: value for key, value in told.items() if key not in ("src", "dst")}
+
+
+def _in_words(way: Way) -> str:
+    """A path, or the paths of a split with their weights."""
+    if not isinstance(way, Split):
+        return " ".join(way)
+    return "\n".join(f"{' '.join(path)} (weight {weight})" for path, weight in way.branches)
 
 
 def _table(
@@ -109,9 +122,9 @@ def _table(
         if route is None:
             cells += ["[red]none yet[/]"]
         else:
-            dead = history.dead_link_on(route.path)
+            dead = history.dead_link_on(route.way)
             cells += [
-                escape(" ".join(route.path)),
+                escape(_in_words(route.way)),
                 route.cause,
                 clock.time_of_day(route.changed_s),
                 clock.in_run(route.changed_s),

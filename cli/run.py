@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--policy",
         default="twin",
         metavar="P",
-        help="shortest-path, greedy, twin (default), or module:Class for one of your own "
+        help="shortest-path, ecmp, greedy, twin (default), or module:Class for one of your own "
         "(docs/policies.md)",
     )
     parser.add_argument(

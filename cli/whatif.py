@@ -36,7 +36,7 @@ from cli.runs import is_running, named_run
 from cli.whatif_on_packets import Confirmation, confirm, confirmation_table
 from cli.whatif_words import add_scenario_arguments, scenario_of
 from playbooks.situations import NoSituationError, Pictured, of_playbook, of_run
-from topologies.model import Routing
+from topologies.model import Ways
 from twin.candidates import routing_after
 from twin.situation import Scenario, Situation, after, all_failures
 from twin.whatif import Outcome, Rerouting, predict, rank, reroute
@@ -171,7 +171,7 @@ def _answer(
     return document, tables
 
 
-def _moves(routing: Routing, better: Rerouting) -> list[dict[str, Any]]:
+def _moves(routing: Ways, better: Rerouting) -> list[dict[str, Any]]:
     return [
         {"src": pair[0], "dst": pair[1], "from": routing.get(pair), "to": path}
         for pair, path in better.moves.items()

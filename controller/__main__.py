@@ -35,7 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from controller import process
 
             return process.run(
-                topology, options.weight, options.protected, options.run_dir, listener
+                topology,
+                options.weight,
+                options.protected,
+                options.ecmp,
+                options.run_dir,
+                listener,
             )
     except StartError as error:
         sys.stderr.write(f"controller: {error}\n")
@@ -50,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--listen", default="127.0.0.1:6653", help="HOST:PORT for the switches")
     parser.add_argument("--weight", choices=("delay", "hops"), default="delay")
     parser.add_argument("--protected", action="store_true", help="fast failover in the switches")
+    parser.add_argument(
+        "--ecmp", action="store_true", help="split pairs over all their paths of fewest hops"
+    )
     return parser
 
 

@@ -1,33 +1,39 @@
 """Routes that an earlier controller has left in the switches, taken over as they are.
 
 The switches are the controller's memory. The ingress entry of an OD pair decides where its packets
-go: it holds the label, which is followed from switch to switch. A route is taken over if all its
+go: it holds the label, which is followed from switch to switch; that of a split leads to the labels
+of its branches. A route is taken over if all its
 entries are those that this controller would have put there.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from controller.flow_entries import (
     LABELS,
     FlowEntry,
+    Kind,
     RouteEntries,
     drop_entry,
-    pair_of,
-    route_entries,
+    routed_by,
 )
+from controller.flows import Flow, Routed, pair_of
+from controller.labels import label_of
 from controller.protection import Protection
+from controller.way_entries import way_entries
 from topologies.addressing import Addressing
-from topologies.model import OdPair, Path, Topology
+from topologies.model import Path, Split, Topology, Way
+from topologies.splits import paths_of
 
 
 @dataclass(frozen=True)
 class Found:
     """What the switches hold of an earlier controller."""
 
-    routes: Mapping[OdPair, tuple[Path, RouteEntries]]
+    routes: Mapping[Routed, tuple[Way, RouteEntries]]
     """Those that are whole."""
     drops: tuple[FlowEntry, ...]
     labels: frozenset[int]
@@ -43,16 +49,17 @@ def find(
     """What of all `entries` of the network can be taken over."""
     entries = frozenset(entries)
     tracer = _Tracer(addressing, protection, entries)
-    routes: dict[OdPair, tuple[Path, RouteEntries]] = {}
+    routes: dict[Routed, tuple[Way, RouteEntries]] = {}
     for ingress in entries:
         if not ingress.is_ingress:
             continue
-        pair = pair_of(addressing, ingress.switch, dict(ingress.match))
-        if pair is not None and (route := tracer.route(pair, ingress)):
-            routes[pair] = route
+        routed = routed_by(addressing, ingress.switch, ingress.match)
+        if routed is not None and (route := tracer.route(routed, ingress)):
+            routes[routed] = route
     drops = (drop_entry(addressing, p, topology.switch_of[p[0]]) for p in topology.od_pairs)
+    flows = {flow: route for flow, route in routes.items() if isinstance(flow, Flow)}
     return Found(
-        routes={pair: routes[pair] for pair in topology.od_pairs if pair in routes},
+        routes={pair: routes[pair] for pair in topology.od_pairs if pair in routes} | flows,
         drops=tuple(drop for drop in drops if drop in entries),
         labels=frozenset(entry.label for entry in entries if entry.label),
     )
@@ -67,29 +74,55 @@ class _Tracer:
         self._addressing = addressing
         self._protection = protection
         self._entries = entries
-        self._by_label = {(e.switch, e.label): e for e in entries if e.table == LABELS}
+        self._by_label = {
+            (e.switch, e.label): e for e in entries if e.table == LABELS and e.kind != Kind.BRANCH
+        }
+        self._branches: defaultdict[tuple[str, int], list[FlowEntry]] = defaultdict(list)
+        for entry in entries:
+            if entry.kind == Kind.BRANCH:
+                self._branches[entry.switch, entry.label].append(entry)
         self._straight = {group.key: group.buckets[0].output for group in protection.groups()}
 
-    def route(self, pair: OdPair, ingress: FlowEntry) -> tuple[Path, RouteEntries] | None:
-        """The path of `pair` and its entries; None unless all of them are as they should be."""
-        path = self._follow(ingress)
-        ends = {(path[0], pair[0]), (path[-1], pair[1])}
+    def route(self, routed: Routed, ingress: FlowEntry) -> tuple[Way, RouteEntries] | None:
+        """The way of `routed` and its entries; None unless all of them are as they should be."""
+        branches = self._branches_of(ingress)
+        way = self._way(branches) if branches else self._follow(ingress, ingress.label)
+        pair = pair_of(routed)
+        ends = {end for p in paths_of(way) for end in ((p[0], pair[0]), (p[-1], pair[1]))}
         if not ends <= self._addressing.port.keys():
             return None
-        entries = route_entries(
-            self._addressing, pair, path, ingress.label, self._protection.group_id
-        ).marked(ingress.requested)
+        labels = iter([ingress.label, *branches])
+        group_id = self._protection.group_id
+        entries = way_entries(self._addressing, routed, way, labels.__next__, group_id)
+        entries = entries.marked(ingress.requested)
         whole = self._entries.issuperset((entries.ingress, *entries.behind))
-        return (path, entries) if whole else None
+        return (way, entries) if whole else None
 
-    def _follow(self, ingress: FlowEntry) -> Path:
+    def _branches_of(self, ingress: FlowEntry) -> Mapping[int, list[FlowEntry]]:
+        """The branch entries of a split by the label that they set, in order; none: it is no
+        split."""
+        found = self._branches.get((ingress.switch, ingress.label), ())
+        by_label: defaultdict[int, list[FlowEntry]] = defaultdict(list)
+        for entry in sorted(found, key=lambda entry: int(dict(entry.match)["reg0"])):
+            by_label[label_of(entry.set_eth_dst)].append(entry)
+        return by_label
+
+    def _way(self, branches: Mapping[int, list[FlowEntry]]) -> Split:
+        return Split(
+            tuple(
+                (self._follow(entries[0], label), len(entries))
+                for label, entries in branches.items()
+            )
+        )
+
+    def _follow(self, ingress: FlowEntry, label: int) -> Path:
         """The switches from the ingress to where the label ends, or meets itself."""
         path: list[str] = []
         entry: FlowEntry | None = ingress
         while entry is not None and entry.switch not in path:
             path.append(entry.switch)
             following = self._addressing.neighbour.get((entry.switch, self._output(entry)))
-            entry = self._by_label.get((following or "", ingress.label))
+            entry = self._by_label.get((following or "", label))
         return tuple(path)
 
     def _output(self, entry: FlowEntry) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from controller.flow_entries import pair_of
+from controller.flow_entries import Match, pair_of
 from controller.messages import GroupCounters, MeterCounters, OdCounters, PortCounters
 from topologies.addressing import Addressing
 from topologies.model import OdPair
@@ -67,32 +68,47 @@ class _Count:
     packets: int = 0
     bytes: int = 0
 
+    def __add__(self, other: _Count) -> _Count:
+        return _Count(self.packets + other.packets, self.bytes + other.bytes)
+
+
+@dataclass
+class _Entry:
+    """The counters of one ingress entry, over all the lives of its switch."""
+
+    base: _Count = _Count()
+    last: _Count = _Count()
+
+    def read(self, count: _Count) -> None:
+        if count.packets < self.last.packets:
+            self.base += self.last
+        self.last = count
+
 
 class OdTotals:
     """Adds up the counters of ingress entries, so that they never go backwards.
 
-    An entry that is put again over itself keeps its counters; one in a switch that has lost its
-    state starts from zero, and counts on from what was last read.
+    A pair has an entry of its own, and one for each of its flows that has a path of its own; what
+    an entry counted stays when it goes. An entry that is put again over itself keeps its counters;
+    one in a switch that has lost its state starts from zero, and counts on from what was last read.
     """
 
     def __init__(self, addressing: Addressing) -> None:
         self._addressing = addressing
-        self._base: dict[OdPair, _Count] = {}
-        self._last: dict[OdPair, _Count] = {}
+        self._entries: defaultdict[OdPair, defaultdict[Match, _Entry]]
+        self._entries = defaultdict(lambda: defaultdict(_Entry))
 
     def update(self, switch: str, stats: Iterable[Any]) -> tuple[OdCounters, ...]:
         """OFPFlowStats of the ingress entries of `switch`, as totals per pair."""
-        return tuple(
-            self._total(pair, _Count(stat.packet_count, stat.byte_count))
-            for stat in stats
-            if (pair := pair_of(self._addressing, switch, dict(stat.match.items())))
-        )
+        read: dict[OdPair, None] = {}
+        for stat in stats:
+            match = frozenset(stat.match.items())
+            if pair := pair_of(self._addressing, switch, dict(match)):
+                self._entries[pair][match].read(_Count(stat.packet_count, stat.byte_count))
+                read[pair] = None
+        return tuple(self._total(pair) for pair in read)
 
-    def _total(self, pair: OdPair, count: _Count) -> OdCounters:
-        last = self._last.get(pair, _Count())
-        base = self._base.get(pair, _Count())
-        if count.packets < last.packets:
-            base = _Count(base.packets + last.packets, base.bytes + last.bytes)
-            self._base[pair] = base
-        self._last[pair] = count
-        return OdCounters(*pair, base.packets + count.packets, base.bytes + count.bytes)
+    def _total(self, pair: OdPair) -> OdCounters:
+        entries = self._entries[pair].values()
+        total = sum((entry.base + entry.last for entry in entries), _Count())
+        return OdCounters(*pair, total.packets, total.bytes)

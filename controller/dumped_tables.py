@@ -13,6 +13,7 @@ from controller.flow_entries import (
     ETH_TYPE_ARP,
     ETH_TYPE_IPV4,
     ETH_TYPE_IPV6,
+    IP_PROTOCOLS,
     TO_CONTROLLER,
     UNTAGGED,
     VLAN_PRESENT,
@@ -21,7 +22,6 @@ from controller.flow_entries import (
 )
 from controller.groups import Bucket, Group
 from controller.meters import Meter
-from controller.policies import IP_PROTOCOLS
 
 _TYPES: Mapping[str, tuple[tuple[str, int], ...]] = {
     "arp": (("eth_type", ETH_TYPE_ARP),),
@@ -44,6 +44,7 @@ _ADDRESSES = {
 }
 _COUNTERS = ("duration", "n_packets", "n_bytes")
 _PORTS = {"tcp": "tcp", "tcp6": "tcp", "udp": "udp", "udp6": "udp"}
+_ENDS = {"tp_src": "src", "tp_dst": "dst"}
 _UNTAGGED = "0x0000/0x1fff"
 _DSCP_SHIFT = 2  # ovs-ofctl prints the whole octet
 _WORD = re.compile(r"(\w+)(?:=([^,\s]+))?")
@@ -120,6 +121,7 @@ def _entry(switch: str, line: str) -> FlowEntry:
             pop_vlan="pop_vlan" in actions,
             set_eth_dst=_field(actions, r"set_field:([0-9a-f:]{17})->eth_dst"),
             set_ip_dscp=_number(actions, r"set_field:(\d+)->ip_dscp"),
+            spread=_number(actions, r"multipath\([^)]*,modulo_n,(\d+),"),
             output=_output(actions),
             group=_number(actions, r"group:(\d+)"),
             goto=_number(actions, r"goto_table:(\d+)"),
@@ -144,8 +146,10 @@ def _match(words: dict[str, str]) -> Match:
             fields.add(("vlan_vid", UNTAGGED))
         elif name == "nw_tos":
             fields.add(("ip_dscp", int(value) >> _DSCP_SHIFT))
-        elif name == "tp_dst":
-            fields.add((f"{protocol}_dst", int(value)))
+        elif name in _ENDS:
+            fields.add((f"{protocol}_{_ENDS[name]}", int(value)))
+        elif name == "reg0":
+            fields.add(("reg0", int(value, 0)))
         else:
             fields.add((_ADDRESSES[name], value))
     return frozenset(fields)

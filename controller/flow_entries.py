@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import pairwise
 
+from controller.flows import Flow, Protocol, Routed
+from controller.flows import pair_of as od_pair
 from controller.labels import label_mac
 from controller.lldp import ETH_TYPE_LLDP, LLDP_MULTICAST
 from topologies.addressing import Addressing
@@ -43,6 +45,12 @@ ETH_TYPE_IPV4 = 0x0800
 ETH_TYPE_IPV6 = 0x86DD
 ETH_TYPE_ARP = 0x0806
 
+IP_PROTOCOLS = {
+    ETH_TYPE_IPV4: {"tcp": 6, "udp": 17, "icmp": 1},
+    ETH_TYPE_IPV6: {"tcp": 6, "udp": 17, "icmp": 58},
+}
+"""By Ethernet type: the numbers of IANA's registry of protocols."""
+
 
 class Kind(IntEnum):
     """What an entry is for; a part of its cookie."""
@@ -57,6 +65,7 @@ class Kind(IntEnum):
     ADMIT = 8
     REFUSE = 9
     POLICY = 10
+    BRANCH = 11
     PROBE = 16
 
 
@@ -64,6 +73,7 @@ PRIORITY = {
     Kind.MISS: 0,
     Kind.TRANSIT: 100,
     Kind.EGRESS: 100,
+    Kind.BRANCH: 100,
     Kind.INGRESS: 200,
     Kind.PROBE: 240,
     Kind.DETOUR: 250,
@@ -123,6 +133,8 @@ class FlowEntry:
     """Also forget the port that the packet came by: its path may lead back there."""
     set_eth_dst: str | None = None
     set_ip_dscp: int | None = None
+    spread: int | None = None
+    """Write a hash that tells flows apart, modulo this, into register 0."""
     output: int | None = None
     group: int | None = None
     """Instead of `output`."""
@@ -199,16 +211,16 @@ def _probe_entries(addressing: Addressing, switch: str) -> Iterator[FlowEntry]:
 
 def route_entries(
     addressing: Addressing,
-    pair: OdPair,
+    routed: Routed,
     path: Path,
     label: int,
     group_id: Callable[[Hop], int | None] = lambda _: None,
 ) -> RouteEntries:
-    """The entries that carry `pair` along `path` under a label of its own.
+    """The entries that carry `routed` along `path` under a label of its own.
 
     `group_id` names the group that protects a hop, if one does.
     """
-    target = pair[1]
+    target = od_pair(routed)[1]
     egress = path[-1]
     output = {here: addressing.port[here, there] for here, there in pairwise((*path, target))}
     group = {
@@ -218,8 +230,9 @@ def route_entries(
     ingress = _entry(
         path[0],
         Kind.INGRESS,
-        _pair_match(addressing, pair, path[0]),
+        _routed_match(addressing, routed, path[0]),
         label,
+        ahead=_ahead(routed),
         table=ROUTES,
         set_eth_dst=None if path[0] == egress else label_mac(label),
         output=output[path[0]],
@@ -264,6 +277,17 @@ def pair_of(addressing: Addressing, switch: str, match: Mapping[str, int | str])
     return (source, target) if source and target else None
 
 
+def routed_by(addressing: Addressing, switch: str, match: Match) -> Routed | None:
+    """The pair, or the flow of it, that an ingress entry of `switch` with this match routes."""
+    fields = dict(match)
+    pair = pair_of(addressing, switch, fields)
+    if pair is None or "ip_proto" not in fields:
+        return pair
+    protocol: Protocol = "tcp" if fields["ip_proto"] == _protocol_number("tcp") else "udp"
+    ports = (fields.get(f"{protocol}_{end}") for end in ("src", "dst"))
+    return Flow(pair, protocol, *(None if port is None else int(port) for port in ports))
+
+
 def cookie_of(kind: Kind, label: int = 0) -> int:
     """The cookie of an entry of ours."""
     return _OURS | kind << _KIND_SHIFT | label
@@ -276,16 +300,17 @@ def _entry(
     label: int = 0,
     *,
     table: int = CLASSIFIER,
+    ahead: int = 0,
     pop_vlan: bool = False,
     set_eth_dst: str | None = None,
     output: int | None = None,
     group: int | None = None,
     goto: int | None = None,
 ) -> FlowEntry:
-    """An entry of ours; a group stands in for the output."""
+    """An entry of ours, `ahead` of others of its kind; a group stands in for the output."""
     return FlowEntry(
         switch=switch,
-        priority=PRIORITY[kind],
+        priority=PRIORITY[kind] + ahead,
         match=match,
         cookie=cookie_of(kind, label),
         table=table,
@@ -306,3 +331,24 @@ def _pair_match(addressing: Addressing, pair: OdPair, ingress: str) -> Match:
     return frozenset(
         {("in_port", addressing.port[ingress, source]), ("eth_dst", addressing.mac[target])}
     )
+
+
+def _routed_match(addressing: Addressing, routed: Routed, ingress: str) -> Match:
+    match = _pair_match(addressing, od_pair(routed), ingress)
+    if not isinstance(routed, Flow):
+        return match
+    ports = (("src", routed.src_port), ("dst", routed.dst_port))
+    named = {(f"{routed.protocol}_{end}", port) for end, port in ports if port is not None}
+    kind = {("eth_type", ETH_TYPE_IPV4), ("ip_proto", _protocol_number(routed.protocol))}
+    return match | kind | named
+
+
+def _protocol_number(protocol: Protocol) -> int:
+    return IP_PROTOCOLS[ETH_TYPE_IPV4][protocol]
+
+
+def _ahead(routed: Routed) -> int:
+    """A flow goes before its pair, one of two ports before one of either; no two are equal."""
+    if not isinstance(routed, Flow):
+        return 0
+    return 1 + (routed.src_port is not None) + 2 * (routed.dst_port is not None)

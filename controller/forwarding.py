@@ -7,21 +7,24 @@ as dumped from real switches.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from controller.flow_entries import (
     CLASSIFIER,
     ETH_TYPE_IPV4,
+    IP_PROTOCOLS,
     POLICIES,
+    ROUTES,
     UNTAGGED,
     VLAN_PRESENT,
     FlowEntry,
     Kind,
+    routed_by,
 )
+from controller.flows import Flow
 from controller.groups import Group
 from controller.meters import Meter
-from controller.policies import IP_PROTOCOLS
 from topologies.addressing import Addressing, address
 from topologies.model import DirectedLink, OdPair, Path, Topology
 from topologies.policies import OTHER_TRAFFIC, Traffic
@@ -57,6 +60,10 @@ class Packet:
     tag: int | None = None
     eth_type: int = ETH_TYPE_IPV4
     traffic: Traffic = OTHER_TRAFFIC
+    src_port: int | None = None
+    hash: int = 0
+    """What the switch tells its flow apart by."""
+    register: int = 0
     dscp: int = 0
     meters: frozenset[Meter] = frozenset()
     """Those that it has passed."""
@@ -92,7 +99,11 @@ class Forwarding:
         Raises:
             LostError: it is dropped, loops, meets something dead, or comes to another host.
         """
-        packet: Packet | None = self.enter(pair, traffic, eth_type)
+        return self.follow(self.enter(pair, traffic, eth_type), failure)
+
+    def follow(self, entering: Packet, failure: Failure = NOTHING_DEAD) -> Path:
+        """As `walk`, for a packet that has just reached its ingress switch."""
+        packet: Packet | None = entering
         crossed: list[Packet] = []
         while packet is not None:
             if packet in crossed:
@@ -110,6 +121,25 @@ class Forwarding:
         in_port = self._addressing.port[ingress, source]
         mac = self._addressing.mac[target]
         return Packet(pair, ingress, in_port, mac, eth_type=eth_type, traffic=traffic)
+
+    def kinds(
+        self, pair: OdPair, traffic: Traffic = OTHER_TRAFFIC, eth_type: int = ETH_TYPE_IPV4
+    ) -> Iterator[Packet]:
+        """`enter` for one packet of every flow that an ingress entry may tell from others.
+
+        Flows that have an entry of their own are among them if `traffic` is none with a name.
+        """
+        packet = self.enter(pair, traffic, eth_type)
+        values = 1
+        for entry in self._tables.get((packet.at, ROUTES), ()):
+            routed = routed_by(self._addressing, packet.at, entry.match)
+            if routed == pair:
+                values = entry.spread or 1
+            elif isinstance(routed, Flow) and routed.pair == pair and traffic == OTHER_TRAFFIC:
+                own = Traffic(routed.protocol, routed.dst_port)
+                yield replace(packet, traffic=own, src_port=routed.src_port)
+        for value in range(values):
+            yield replace(packet, hash=value)
 
     def step(self, packet: Packet, failure: Failure = NOTHING_DEAD) -> Packet | None:
         """The packet one switch further on; None: it was delivered, as it should be.
@@ -130,7 +160,7 @@ class Forwarding:
         if (packet.at, following) in failure.links:
             raise LostError(f"it meets the dead link {packet.at}-{following}")
         in_port = self._addressing.port[following, packet.at]
-        return replace(packet, at=following, in_port=in_port)
+        return replace(packet, at=following, in_port=in_port, register=0)
 
     def _leave(self, packet: Packet, failure: Failure) -> tuple[Packet, str]:
         """The packet as it leaves its switch, and the node that it goes to."""
@@ -164,6 +194,8 @@ class Forwarding:
             packet = replace(packet, eth_dst=entry.set_eth_dst)
         if entry.set_ip_dscp is not None:
             packet = replace(packet, dscp=entry.set_ip_dscp)
+        if entry.spread is not None:
+            packet = replace(packet, register=packet.hash % entry.spread)
         return packet
 
     def _lookup(self, packet: Packet, table: int) -> FlowEntry | None:
@@ -183,6 +215,7 @@ class Forwarding:
             (f"{name}_src", ip[source]),
             (f"{name}_dst", ip[target]),
             ("ip_dscp", packet.dscp),
+            ("reg0", packet.register),
         }
         if packet.in_port is not None:
             fields.add(("in_port", packet.in_port))
@@ -191,6 +224,8 @@ class Forwarding:
             fields.add(("ip_proto", IP_PROTOCOLS[packet.eth_type][protocol]))
         if port is not None:
             fields.add((f"{protocol}_dst", port))
+        if packet.src_port is not None:
+            fields.add((f"{protocol}_src", packet.src_port))
         return fields
 
     def _fail_over(

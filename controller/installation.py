@@ -15,9 +15,9 @@ from controller.flow_entries import (
     FlowEntry,
     RouteEntries,
     drop_entry,
-    route_entries,
 )
 from controller.flow_table import Change, FlowTables, put, remove
+from controller.flows import Flow, Routed, pair_of
 from controller.groups import Group, GroupChange, missing, surplus
 from controller.labels import Labels
 from controller.meters import Meter, MeterChange
@@ -25,9 +25,11 @@ from controller.policies import policy_meters
 from controller.protection import Protection
 from controller.reroute import drain_s
 from controller.standing_entries import standing_entries
+from controller.way_entries import way_entries
 from topologies.addressing import address
 from topologies.detours import Detour, Hop
-from topologies.model import DirectedLink, OdPair, Path, Topology
+from topologies.model import DirectedLink, OdPair, Topology, Way
+from topologies.splits import paths_of
 
 
 class Switches(Protocol):
@@ -61,15 +63,15 @@ class Switches(Protocol):
 
 UNPROTECTED: Mapping[Hop, Detour] = MappingProxyType({})
 
-Obstacle = Callable[[Path], "str | None"]
-"""Says why a path cannot be used just now, or None."""
+Obstacle = Callable[[Way], "str | None"]
+"""Says why a way cannot be used just now, or None."""
 
 
 @dataclass(frozen=True)
 class InstalledRoute:
-    """The route of one pair."""
+    """The route of one pair or flow."""
 
-    path: Path
+    way: Way
     entries: RouteEntries
 
     @property
@@ -93,11 +95,20 @@ class Leftovers:
 class Moved:
     """What became of a batch of moves, and when each phase was confirmed by barriers."""
 
-    applied: Mapping[OdPair, Path]
-    failed: Mapping[OdPair, str]
+    applied: Mapping[Routed, Way]
+    failed: Mapping[Routed, str]
     installed_s: float
     switched_s: float
     leftovers: Leftovers
+
+    def __add__(self, later: Moved) -> Moved:
+        return Moved(
+            {**self.applied, **later.applied},
+            {**self.failed, **later.failed},
+            self.installed_s,
+            later.switched_s,
+            self.leftovers + later.leftovers,
+        )
 
 
 class Installation:
@@ -115,7 +126,7 @@ class Installation:
         clock: Callable[[], float] = time.monotonic,
         detours: Mapping[Hop, Detour] = UNPROTECTED,
     ) -> None:
-        self.routes: dict[OdPair, InstalledRoute] = {}
+        self.routes: dict[Routed, InstalledRoute] = {}
         self._topology = topology
         self._switches = switches
         self._defer = defer
@@ -128,27 +139,27 @@ class Installation:
         self._meters = tuple(policy_meters(topology))
         standing = standing_entries(topology, self._addressing)
         self._tables = FlowTables((*standing, *self._protection.entries()))
-        self._unconfirmed: defaultdict[str, dict[OdPair, Leftovers]] = defaultdict(dict)
-        """By ingress switch: the pairs that it may still send along their old entries."""
+        self._unconfirmed: defaultdict[str, dict[Routed, Leftovers]] = defaultdict(dict)
+        """By ingress switch: what it may still send along old entries."""
         self._found: dict[str, tuple[FlowEntry, ...]] | None = {}
         """What the switches held when they connected; None: what could be adopted has been."""
 
-    def confirmed(self) -> dict[OdPair, Path]:
-        """The path of every pair whose entries are all known to be in place."""
-        waiting = {pair for pairs in self._unconfirmed.values() for pair in pairs}
-        return {pair: r.path for pair, r in self.routes.items() if pair not in waiting}
+    def confirmed(self) -> dict[Routed, Way]:
+        """The way of every pair and flow whose entries are all known to be in place."""
+        waiting = {routed for held in self._unconfirmed.values() for routed in held}
+        return {routed: r.way for routed, r in self.routes.items() if routed not in waiting}
 
-    def move(self, targets: Mapping[OdPair, Path], requested: bool, obstacle: Obstacle) -> Moved:
-        """Make before break, all pairs together: first behind the ingress, then the ingress.
+    def move(self, targets: Mapping[Routed, Way], requested: bool, obstacle: Obstacle) -> Moved:
+        """Make before break, all together: first behind the ingress, then the ingress.
 
-        A path that meets an `obstacle` before its ingress is switched is given up. The caller
+        A way that meets an `obstacle` before its ingress is switched is given up. The caller
         retires the leftovers.
         """
-        here = {pair for pair, path in targets.items() if self._confirmed_on(pair, path)}
+        here = {pair for pair, way in targets.items() if self._confirmed_on(pair, way)}
         pinned = [entry for pair in here for entry in self._pin(pair, requested)]
         new = {
-            pair: InstalledRoute(path, self._entries(pair, path).marked(requested))
-            for pair, path in targets.items()
+            pair: InstalledRoute(way, self._entries(pair, way).marked(requested))
+            for pair, way in targets.items()
             if pair not in here
         }
         lost = self._commit(put(entry for r in new.values() for entry in r.entries.behind))
@@ -168,8 +179,28 @@ class Installation:
                 self._hold(route.entries.ingress.switch, pair, before)
             else:
                 leftovers += before
-        applied = {pair: path for pair, path in targets.items() if pair not in failed}
+        applied = {pair: way for pair, way in targets.items() if pair not in failed}
         return Moved(applied, failed, installed_s, switched_s, leftovers)
+
+    def release(self, flows: Iterable[Flow]) -> Moved:
+        """Let flows go as their pairs do, but for those whose ingress does not confirm it.
+
+        The caller retires the leftovers.
+        """
+        ingress = {flow: self.routes[flow].entries.ingress for flow in flows}
+        lost = self._commit(remove(ingress.values())) if ingress else {}
+        failed: dict[Routed, str] = {}
+        leftovers = Leftovers()
+        for flow, entry in ingress.items():
+            if entry.switch in lost:
+                failed[flow] = f"{entry.switch} {lost[entry.switch]}"
+                self._tables.apply([Change(entry)])
+            else:
+                leftovers += self._leftovers(flow, self.routes.pop(flow))
+                leftovers += self._unconfirmed[entry.switch].pop(flow, Leftovers())
+        released: dict[Routed, Way] = {flow: () for flow in ingress if flow not in failed}
+        now_s = self._clock()
+        return Moved(released, failed, now_s, now_s, leftovers)
 
     def retire(self, leftovers: Leftovers, then: Callable[[], None] | None = None) -> None:
         """Remove `leftovers` once no packet needs them, then call `then`."""
@@ -195,7 +226,7 @@ class Installation:
         before, self.avoided = self._protection.groups(self.avoided), links
         self._switches.commit((), missing(self._protection.groups(links), before))
 
-    def fill(self, switches: AbstractSet[str]) -> dict[OdPair, Path]:
+    def fill(self, switches: AbstractSet[str]) -> dict[Routed, Way]:
         """Give each of `switches` what it lacks of all that it should hold, and nothing else;
         return the routes this confirms."""
         installed = self._switches.installed(switches)
@@ -212,15 +243,15 @@ class Installation:
             self._missing_meters(names),
             atomic=True,
         )
-        confirmed: dict[OdPair, Path] = {}
+        confirmed: dict[Routed, Way] = {}
         for switch in names:
             if switch not in lost:
                 for pair, leftovers in self._unconfirmed.pop(switch, {}).items():
-                    confirmed[pair] = self.routes[pair].path
+                    confirmed[pair] = self.routes[pair].way
                     self.retire(leftovers)
         return confirmed
 
-    def adopt(self) -> dict[OdPair, Path] | None:
+    def adopt(self) -> dict[Routed, Way] | None:
         """Take over what an earlier controller has left: once, when every switch was read.
 
         Return the routes that were whole; None: it is too early.
@@ -232,10 +263,10 @@ class Installation:
         self._found = None
         self._labels.taken.update(found.labels)
         self._tables.apply(put(found.drops))
-        for pair, (path, route) in found.routes.items():
+        for pair, (way, route) in found.routes.items():
             self._tables.apply(put([route.ingress, *route.behind]))
-            self.routes[pair] = InstalledRoute(path, route)
-        return {pair: route.path for pair, route in self.routes.items()}
+            self.routes[pair] = InstalledRoute(way, route)
+        return {pair: route.way for pair, route in self.routes.items()}
 
     def clean(self, switch: str) -> None:
         """Remove the entries of ours from `switch` that it should not hold."""
@@ -253,9 +284,9 @@ class Installation:
         lost = self._commit([Change(entry, remove=not dropped)])
         return _later(ingress, lost[ingress]) if ingress in lost else ""
 
-    def _entries(self, pair: OdPair, path: Path) -> RouteEntries:
-        label = self._labels.fresh()
-        return route_entries(self._addressing, pair, path, label, self._protection.group_id)
+    def _entries(self, routed: Routed, way: Way) -> RouteEntries:
+        group_id = self._protection.group_id
+        return way_entries(self._addressing, routed, way, self._labels.fresh, group_id)
 
     def _missing_meters(self, switches: Sequence[str]) -> list[MeterChange]:
         wanted = [meter for meter in self._meters if meter.switch in switches]
@@ -269,12 +300,12 @@ class Installation:
     def _groups_of(self, switch: str) -> tuple[Group, ...]:
         return tuple(g for g in self._protection.groups(self.avoided) if g.switch == switch)
 
-    def _confirmed_on(self, pair: OdPair, path: Path) -> bool:
+    def _confirmed_on(self, pair: Routed, way: Way) -> bool:
         route = self.routes.get(pair)
-        waiting = self._unconfirmed.get(path[0], {})
-        return route is not None and route.path == path and pair not in waiting
+        waiting = self._unconfirmed.get(paths_of(way)[0][0], {})
+        return route is not None and route.way == way and pair not in waiting
 
-    def _pin(self, pair: OdPair, requested: bool) -> list[FlowEntry]:
+    def _pin(self, pair: Routed, requested: bool) -> list[FlowEntry]:
         """Note who wants a pair where it is; the ingress entry that says so, if that is news."""
         route = self.routes[pair]
         if route.requested == requested:
@@ -282,14 +313,17 @@ class Installation:
         self.routes[pair] = replace(route, entries=route.entries.marked(requested))
         return [self.routes[pair].entries.ingress]
 
-    def _replace(self, pair: OdPair, route: InstalledRoute) -> Leftovers:
+    def _replace(self, pair: Routed, route: InstalledRoute) -> Leftovers:
         before = self.routes.get(pair)
         self.routes[pair] = route
-        if before is None:
-            return Leftovers()
-        return Leftovers(before.entries.behind, drain_s(self._topology, pair, before.path))
+        return self._leftovers(pair, before) if before else Leftovers()
 
-    def _hold(self, ingress: str, pair: OdPair, leftovers: Leftovers) -> None:
+    def _leftovers(self, routed: Routed, route: InstalledRoute) -> Leftovers:
+        pair, paths = pair_of(routed), paths_of(route.way)
+        longest_s = max(drain_s(self._topology, pair, path) for path in paths)
+        return Leftovers(route.entries.behind, longest_s)
+
+    def _hold(self, ingress: str, pair: Routed, leftovers: Leftovers) -> None:
         held = self._unconfirmed[ingress]
         held[pair] = held.get(pair, Leftovers()) + leftovers
 
@@ -299,13 +333,14 @@ class Installation:
 
 
 def _failures(
-    routes: Mapping[OdPair, InstalledRoute], lost: Mapping[str, str], obstacle: Obstacle
-) -> dict[OdPair, str]:
+    routes: Mapping[Routed, InstalledRoute], lost: Mapping[str, str], obstacle: Obstacle
+) -> dict[Routed, str]:
     """The moves that must not go on: a switch did not confirm, or something has just died."""
-    failed: dict[OdPair, str] = {}
+    failed: dict[Routed, str] = {}
     for pair, route in routes.items():
-        unconfirmed = (f"{switch} {lost[switch]}" for switch in route.path if switch in lost)
-        if reason := next(unconfirmed, None) or obstacle(route.path):
+        switches = (switch for path in paths_of(route.way) for switch in path)
+        unconfirmed = (f"{switch} {lost[switch]}" for switch in switches if switch in lost)
+        if reason := next(unconfirmed, None) or obstacle(route.way):
             failed[pair] = reason
     return failed
 

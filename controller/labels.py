@@ -42,3 +42,9 @@ class Labels:
 def label_mac(label: int) -> str:
     """The label as a locally administered unicast address, apart from those of the hosts."""
     return "06:" + label.to_bytes(5, "big").hex(":")
+
+
+def label_of(mac: str | None) -> int:
+    """The label that this address stands for; 0, which is no label, if it is none."""
+    prefix, _, label = (mac or "").partition(":")
+    return int(label.replace(":", ""), 16) if prefix == "06" else 0

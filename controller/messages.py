@@ -9,7 +9,11 @@ subscriber notices a gap; after a reconnect it gets a fresh snapshot. A new cont
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+from topologies.model import OdPair, Split, Way
 
 PROTOCOL_VERSION = 1
 
@@ -22,12 +26,55 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_
     seq: int = 0
 
 
-class Route(msgspec.Struct, frozen=True):
-    """The path of one OD pair, as switch names from ingress to egress."""
+class WeightedPath(msgspec.Struct, frozen=True):
+    """A path of a pair that is split over several; weights are whole numbers from 1."""
+
+    path: tuple[str, ...]
+    weight: int
+
+
+class Route(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The path of one OD pair, as switch names from ingress to egress.
+
+    A split pair has `others` besides: each of its flows (addresses, protocol, ports) keeps to one
+    of the paths, in shares as the weights. Who ignores them knows the first path.
+    """
 
     src: str
     dst: str
     path: tuple[str, ...]
+    weight: int = 1
+    others: tuple[WeightedPath, ...] = ()
+
+    @property
+    def way(self) -> Way:
+        """The path, or the split over all paths."""
+        if not self.others:
+            return self.path
+        others = ((other.path, other.weight) for other in self.others)
+        return Split(((self.path, self.weight), *others))
+
+
+def route_of(pair: OdPair, way: Way) -> Route:
+    """Return the way of a pair as a message tells it."""
+    if not isinstance(way, Split):
+        return Route(*pair, way)
+    (path, weight), *others = way.branches
+    return Route(*pair, path, weight, tuple(WeightedPath(*other) for other in others))
+
+
+class FlowRoute(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The path of some flows of an OD pair: those of a protocol, from or to a port, or both.
+
+    With an empty path, they go as the rest of their pair.
+    """
+
+    src: str
+    dst: str
+    protocol: Literal["tcp", "udp"]
+    path: tuple[str, ...] = ()
+    src_port: int | None = None
+    dst_port: int | None = None
 
 
 class PortCounters(msgspec.Struct, frozen=True):
@@ -246,6 +293,8 @@ class Routes(Message, frozen=True, tag="routes"):
 
     cause: str
     routes: tuple[Route, ...]
+    flows: tuple[FlowRoute, ...] = ()
+    """Flows with a path of their own, or without one again."""
 
 
 class RerouteDone(Message, frozen=True, tag="reroute-done"):
@@ -261,6 +310,7 @@ class RerouteDone(Message, frozen=True, tag="reroute-done"):
     """Old path gone, after the drain."""
     applied: tuple[Route, ...]
     refused: tuple[Refusal, ...]
+    applied_flows: tuple[FlowRoute, ...] = ()
 
 
 class DropDone(Message, frozen=True, tag="drop-done"):
@@ -275,11 +325,12 @@ class DropDone(Message, frozen=True, tag="drop-done"):
 # --- client to controller -------------------------------------------------------------------
 
 
-class Reroute(msgspec.Struct, frozen=True, tag_field="type", tag="reroute"):
-    """Move OD pairs to new paths, make-before-break."""
+class Reroute(msgspec.Struct, frozen=True, tag_field="type", tag="reroute", omit_defaults=True):
+    """Move OD pairs, and single flows of pairs, to new paths, make-before-break."""
 
     request_id: str
-    moves: tuple[Route, ...]
+    moves: tuple[Route, ...] = ()
+    flows: tuple[FlowRoute, ...] = ()
 
 
 class Drop(msgspec.Struct, frozen=True, tag_field="type", tag="drop"):

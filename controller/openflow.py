@@ -16,6 +16,9 @@ from controller.meters import MeterChange
 
 _ETH_TYPE_VLAN = 0x8100
 _IN_PORT_BITS = 0 << 6 | 15  # offset 0, 16 bits; see ovs-actions(7), "load"
+_REGISTER_BITS = 0 << 6 | 31
+_HASH_ADDRESSES_AND_PORTS = 3  # NX_HASH_FIELDS_SYMMETRIC_L3L4_UDP of Open vSwitch
+_MODULO_N = 0  # NX_MP_ALG_MODULO_N
 _BUNDLE_ID = 1  # of a connection; there is one bundle at a time
 
 
@@ -86,6 +89,8 @@ def _instructions(datapath: Any, entry: FlowEntry) -> list[Any]:
         actions.append(parser.OFPActionSetField(eth_dst=entry.set_eth_dst))
     if entry.set_ip_dscp is not None:
         actions.append(parser.OFPActionSetField(ip_dscp=entry.set_ip_dscp))
+    if entry.spread is not None:
+        actions.append(_tell_flows_apart(datapath, entry.spread))
     if entry.output is not None:
         actions.append(parser.OFPActionOutput(entry.output, ofproto.OFPCML_NO_BUFFER))
     if entry.group is not None:
@@ -105,6 +110,13 @@ def _forget_in_port(datapath: Any) -> Any:
     return datapath.ofproto_parser.NXActionRegLoad(_IN_PORT_BITS, "in_port_nxm", 0)
 
 
+def _tell_flows_apart(datapath: Any, values: int) -> Any:
+    """Write a hash of addresses, protocol and ports into a register; see `way_entries`."""
+    return datapath.ofproto_parser.NXActionMultipath(
+        _HASH_ADDRESSES_AND_PORTS, 0, _MODULO_N, values - 1, 0, _REGISTER_BITS, "reg0"
+    )
+
+
 def _group_mod(datapath: Any, change: GroupChange) -> Any:
     ofproto, parser = datapath.ofproto, datapath.ofproto_parser
     commands = {
@@ -117,7 +129,8 @@ def _group_mod(datapath: Any, change: GroupChange) -> Any:
         commands[change.command],
         ofproto.OFPGT_FF,
         change.group.group_id,
-        [_bucket(datapath, bucket) for bucket in change.group.buckets],
+        # A deletion with buckets is refused.
+        [_bucket(datapath, b) for b in change.group.buckets if change.command != "delete"],
     )
 
 

@@ -39,6 +39,8 @@ def _with_actions(entry: FlowEntry, actions: Iterable[Any]) -> FlowEntry:
                 entry = replace(entry, set_eth_dst=action.value)
             case "OFPActionSetField" if action.key == "ip_dscp":
                 entry = replace(entry, set_ip_dscp=action.value)
+            case "NXActionMultipath":
+                entry = replace(entry, spread=action.max_link + 1)
             case "OFPActionOutput":
                 entry = replace(entry, output=action.port)
             case "OFPActionGroup":

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.flow_entries import (
-    ETH_TYPE_IPV4,
-    ETH_TYPE_IPV6,
+    IP_PROTOCOLS,
     POLICIES,
     PRIORITY,
     ROUTES,
@@ -24,12 +23,6 @@ from controller.meters import Meter
 from topologies.addressing import Addressing
 from topologies.model import Policy, Topology
 from topologies.policies import ANYONE, members
-
-IP_PROTOCOLS = {
-    ETH_TYPE_IPV4: {"tcp": 6, "udp": 17, "icmp": 1},
-    ETH_TYPE_IPV6: {"tcp": 6, "udp": 17, "icmp": 58},
-}
-"""By Ethernet type: the numbers of IANA's registry of protocols."""
 
 _ANY_MATCH: Match = frozenset()
 

@@ -45,7 +45,12 @@ class _Ending:
 
 
 def run(
-    topology: Topology, weight: Weight, protected: bool, run_dir: Path, listener: socket.socket
+    topology: Topology,
+    weight: Weight,
+    protected: bool,
+    equal_cost: bool,
+    run_dir: Path,
+    listener: socket.socket,
 ) -> int:
     """Control `topology` until SIGTERM or SIGINT; return the exit code.
 
@@ -56,7 +61,7 @@ def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.now(0))
     try:
-        service = Service(topology, weight, protected, run_dir, ending.fail)
+        service = Service(topology, weight, protected, equal_cost, run_dir, ending.fail)
     except OSError as error:
         raise StartError(f"cannot write to {run_dir}: {error.strerror}") from error
     with contextlib.closing(service):

@@ -10,14 +10,16 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
+from controller.flows import Flow, Routed, flow_of, flow_route, pair_of
 from controller.installation import UNPROTECTED, Installation, Moved, Switches
 from controller.links import Links
 from controller.messages import (
     Allow,
     Drop,
     DropDone,
+    FlowRoute,
     FromClient,
     Message,
     Ready,
@@ -26,11 +28,13 @@ from controller.messages import (
     RerouteDone,
     Route,
     Routes,
+    route_of,
 )
 from controller.reroute import longest_drain_s, obstacle, refusal_reason, unknown_pair
 from topologies.detours import Detour, Hop
-from topologies.model import OdPair, Path, Topology
+from topologies.model import OdPair, Topology, Way, Ways
 from topologies.paths import Weight, shortest_paths
+from topologies.splits import equal_cost_ways, paths_of
 
 WAIT_TO_RESTORE_S = 1.0
 """How long the network has to be quiet before pairs return to their shortest paths."""
@@ -39,7 +43,10 @@ _logger = logging.getLogger(__name__)
 
 
 class Router:
-    """Decides which pair goes where. `defer(delay_s, call)` runs `call` beside other work."""
+    """Decides which pair goes where. `defer(delay_s, call)` runs `call` beside other work.
+
+    With `equal_cost`, pairs that no client has placed are split over all paths of fewest hops.
+    """
 
     def __init__(
         self,
@@ -50,6 +57,7 @@ class Router:
         defer: Callable[[float, Callable[[], None]], object],
         clock: Callable[[], float] = time.monotonic,
         detours: Mapping[Hop, Detour] = UNPROTECTED,
+        equal_cost: bool = False,
     ) -> None:
         self.links = Links(topology)
         self.installation = Installation(topology, switches, defer, clock, detours)
@@ -57,6 +65,7 @@ class Router:
         self._topology = topology
         self._names = frozenset(switch.name for switch in topology.switches)
         self._weight: Weight = weight
+        self._equal_cost = equal_cost
         self._switches = switches
         self._publish = publish
         self._clock = clock
@@ -126,6 +135,7 @@ class Router:
             self._repair()
 
     def _repair(self) -> None:
+        self._release_dead_flows()
         broken = [pair for pair in self._topology.od_pairs if not self._lives(pair)]
         moved = self._move_freely(self._shortest(broken) if broken else {})
         # Links that are dead as yet may come up soon: BFD sessions have to meet first.
@@ -138,7 +148,7 @@ class Router:
             self.ready = Ready(
                 t_s=self._clock(),
                 datapaths=len(self._names),
-                routes=len(self.installation.routes),
+                routes=len(_as_routes(self.installation.confirmed())),
             )
             self._publish(self.ready)
 
@@ -167,22 +177,42 @@ class Router:
     def _return(self) -> None:
         """Move the pairs that no client has placed to their shortest paths."""
         routes = self.installation.routes
-        free = [pair for pair, route in routes.items() if not route.requested]
+        free = [pair for pair in self._topology.od_pairs if self._is_free(pair)]
         shortest = self._shortest(free).items()
-        self._move_freely({pair: path for pair, path in shortest if path != routes[pair].path})
+        self._move_freely({pair: way for pair, way in shortest if way != routes[pair].way})
 
-    def _lives(self, pair: OdPair) -> bool:
+    def _is_free(self, pair: OdPair) -> bool:
         route = self.installation.routes.get(pair)
-        return route is not None and self.links.dead_link_on(route.path) is None
+        return route is not None and not route.requested
 
-    def _shortest(self, pairs: Iterable[OdPair]) -> dict[OdPair, Path]:
-        """Shortest living paths of `pairs` over connected switches, where there is one."""
+    def _lives(self, routed: Routed) -> bool:
+        """Whether all of its paths do: a split that has lost one is made anew."""
+        route = self.installation.routes.get(routed)
+        return route is not None and not any(map(self.links.dead_link_on, paths_of(route.way)))
+
+    def _shortest(self, pairs: Iterable[OdPair]) -> dict[Routed, Way]:
+        """Shortest living ways of `pairs` over connected switches, where there is one."""
         lost = self._names - self._switches.connected
         down = self.links.dead | self.links.around(lost)
-        paths = shortest_paths(self._topology, self._weight, down)
-        return {p: paths[p] for p in pairs if p in paths and lost.isdisjoint(paths[p])}
+        ways: Ways
+        if self._equal_cost:
+            ways = equal_cost_ways(self._topology, down)
+        else:
+            ways = shortest_paths(self._topology, self._weight, down)
+        return {
+            pair: ways[pair]
+            for pair in pairs
+            if pair in ways and all(map(lost.isdisjoint, paths_of(ways[pair])))
+        }
 
-    def _move_freely(self, targets: Mapping[OdPair, Path]) -> Moved:
+    def _release_dead_flows(self) -> None:
+        """Flows whose own path is dead go as their pairs."""
+        flows = [t for t in self.installation.routes if isinstance(t, Flow)]
+        released = self.installation.release(f for f in flows if not self._lives(f))
+        self._announce("restoration", released.applied)
+        self.installation.retire(released.leftovers)
+
+    def _move_freely(self, targets: Mapping[Routed, Way]) -> Moved:
         """Moves that no client asked for."""
         moved = self.installation.move(targets, requested=False, obstacle=self._obstacle)
         self._announce("restoration" if self.ready else "baseline", moved.applied)
@@ -191,8 +221,8 @@ class Router:
             _logger.warning("some pairs keep their old path: %s", reason)
         return moved
 
-    def _obstacle(self, path: Path) -> str | None:
-        return obstacle(self.links, self._switches.connected, path)
+    def _obstacle(self, way: Way) -> str | None:
+        return obstacle(self.links, self._switches.connected, way)
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -204,15 +234,20 @@ class Router:
 
     def _reroute(self, received_s: float, request: Reroute) -> None:
         refused: list[Refusal] = []
-        targets: dict[OdPair, Path] = {}
-        for wish in request.moves:
-            pair = (wish.src, wish.dst)
-            if reason := self._refusal(pair, wish.path, targets):
-                refused.append(Refusal(*pair, reason))
+        targets: dict[Routed, Way] = {}
+        released: list[Flow] = []
+        wishes: list[tuple[Routed, Way]] = [((w.src, w.dst), w.way) for w in request.moves]
+        wishes += [(flow_of(wish), wish.path) for wish in request.flows]
+        for routed, way in wishes:
+            if reason := self._refusal(routed, way, {*targets, *released}):
+                refused.append(Refusal(*pair_of(routed), reason))
+            elif isinstance(routed, Flow) and not way:
+                released.append(routed)
             else:
-                targets[pair] = wish.path
+                targets[routed] = way
         moved = self.installation.move(targets, requested=True, obstacle=self._obstacle)
-        refused += [Refusal(*pair, reason) for pair, reason in moved.failed.items()]
+        moved += self.installation.release(released)
+        refused += [Refusal(*pair_of(routed), why) for routed, why in moved.failed.items()]
         self._announce("request", moved.applied)
 
         def removed() -> None:
@@ -226,18 +261,23 @@ class Router:
                     switched_s=moved.switched_s,
                     removed_s=now_s,
                     applied=_as_routes(moved.applied),
+                    applied_flows=_as_flows(moved.applied),
                     refused=tuple(refused),
                 )
             )
 
         self.installation.retire(moved.leftovers, then=removed)
 
-    def _refusal(self, pair: OdPair, path: Path, targets: Mapping[OdPair, Path]) -> str | None:
+    def _refusal(self, routed: Routed, way: Way, others: Collection[Routed]) -> str | None:
+        connected = self._switches.connected
         if self.ready is None:
             return "the controller is not ready"
-        if pair in targets:
+        if routed in others:
             return "the pair is moved twice in one request"
-        return refusal_reason(self._topology, self.links, self._switches.connected, pair, path)
+        if isinstance(routed, Flow) and not way:
+            has_path = routed in self.installation.routes
+            return None if has_path else "the flow has no path of its own"
+        return refusal_reason(self._topology, self.links, connected, routed, way)
 
     def _filter(self, received_s: float, request: Drop | Allow) -> None:
         pair = (request.src, request.dst)
@@ -255,13 +295,20 @@ class Router:
             )
         )
 
-    def _announce(self, cause: str, paths: Mapping[OdPair, Path]) -> None:
-        if paths:
-            self._publish(self._routes(cause, paths))
+    def _announce(self, cause: str, ways: Mapping[Routed, Way]) -> None:
+        if ways:
+            self._publish(self._routes(cause, ways))
 
-    def _routes(self, cause: str, paths: Mapping[OdPair, Path]) -> Routes:
-        return Routes(t_s=self._clock(), cause=cause, routes=_as_routes(paths))
+    def _routes(self, cause: str, ways: Mapping[Routed, Way]) -> Routes:
+        return Routes(
+            t_s=self._clock(), cause=cause, routes=_as_routes(ways), flows=_as_flows(ways)
+        )
 
 
-def _as_routes(paths: Mapping[OdPair, Path]) -> tuple[Route, ...]:
-    return tuple(Route(*pair, path) for pair, path in paths.items())
+def _as_routes(ways: Mapping[Routed, Way]) -> tuple[Route, ...]:
+    return tuple(route_of(t, way) for t, way in ways.items() if not isinstance(t, Flow))
+
+
+def _as_flows(ways: Mapping[Routed, Way]) -> tuple[FlowRoute, ...]:
+    flows = ((t, paths_of(way)[0]) for t, way in ways.items() if isinstance(t, Flow))
+    return tuple(flow_route(flow, path) for flow, path in flows)

@@ -52,6 +52,7 @@ class Service:
         topology: the network.
         weight: what shortest paths are shortest by.
         protected: whether the switches themselves lead packets round a failure.
+        equal_cost: whether pairs are split over all their paths of fewest hops.
         run_dir: where the northbound socket and the journal of all messages are to be.
         fail: called with a reason when the controller cannot go on.
 
@@ -65,6 +66,7 @@ class Service:
         topology: Topology,
         weight: Weight,
         protected: bool,
+        equal_cost: bool,
         run_dir: Path,
         fail: Callable[[str], None],
     ) -> None:
@@ -89,6 +91,7 @@ class Service:
             self._northbound.publish,
             self._spawn_after,
             detours=detours(topology, weight) if protected else UNPROTECTED,
+            equal_cost=equal_cost,
         )
         self.telemetry = Telemetry(
             topology,

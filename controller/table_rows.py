@@ -19,6 +19,7 @@ _DEFAULT_PRIORITY = 32768
 _PAIR = re.compile(r"\bin_port=(\d+),dl_dst=([0-9a-f:]{17})")
 _GIVES_LABEL = re.compile(r"set_field:([0-9a-f:]{17})->eth_dst")
 _LABEL = re.compile(r"dl_dst=([0-9a-f:]{17})")
+_BRANCH = re.compile(r"\breg0=\w+,dl_dst=([0-9a-f:]{17}).*set_field:([0-9a-f:]{17})->eth_dst")
 _PORT = re.compile(r"\b(output:|in_port=|watch_port:)(\d+)")
 _GROUP = re.compile(r"group_id=(\d+),type=(\w+),(.*)")
 _COUNTED = re.compile(r"group_id=(\d+),.*?packet_count=(\d+),byte_count=(\d+)(.*)")
@@ -54,12 +55,16 @@ class GroupRow:
 
 
 def label_pairs(addressing: Addressing, dumps: Mapping[str, str]) -> Mapping[str, OdPair]:
-    """The pair that each label stands for, from the ingress entries of all switches."""
+    """The pair that each label stands for, from the ingress entries of all switches and the
+    branches of splits."""
     pairs: dict[str, OdPair] = {}
     for switch, line in ((name, line) for name in dumps for line in dumps[name].splitlines()):
         pair, label = _addressed(addressing, switch, line), _GIVES_LABEL.search(line)
         if pair and label:
             pairs[label[1]] = pair
+    for line in (line for dump in dumps.values() for line in dump.splitlines()):
+        if branch := _BRANCH.search(line):
+            pairs[branch[2]] = pairs[branch[1]]
     return pairs
 
 

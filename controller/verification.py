@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from controller.flow_entries import FlowEntry
+from controller.flow_entries import IP_PROTOCOLS, FlowEntry
 from controller.forwarding import (
     DeniedError,
     Failure,
@@ -19,7 +19,6 @@ from controller.forwarding import (
 )
 from controller.groups import Group
 from controller.meters import Meter
-from controller.policies import IP_PROTOCOLS
 from topologies.model import DirectedLink, OdPair, Topology
 from topologies.paths import shortest_paths
 from topologies.policies import is_denied, kinds_of_traffic
@@ -56,7 +55,8 @@ def verify(
 ) -> Verified:
     """Walk packets of every pair, as it is and (`failing`) in every single failure besides.
 
-    There is one packet for each IP version and each kind of traffic that the policies tell apart.
+    There is one packet for each IP version, each kind of traffic that the policies tell apart, each
+    flow that has a path of its own, and each value of the hash that chooses a path of a split.
 
     Args:
         topology: the network.
@@ -73,30 +73,25 @@ def verify(
     kinds = [
         (traffic, eth_type) for traffic in kinds_of_traffic(topology) for eth_type in IP_PROTOCOLS
     ]
-    denials = {
-        (pair, traffic)
-        for pair in topology.od_pairs
-        for traffic in kinds_of_traffic(topology)
-        if is_denied(topology, pair, traffic)
-    }
     walks = denied = 0
     breaches: list[Breach] = []
     for state, failure in states.items():
         for pair in _connectable(topology, failure):
             for traffic, eth_type in kinds:
-                walks += 1
-                deny = (pair, traffic) in denials
-                denied += deny
-                try:
-                    forwarding.walk(pair, failure, traffic, eth_type)
-                except DeniedError as error:
-                    reason = "" if deny else str(error)
-                except LostError as lost:
-                    reason = str(lost)
-                else:
-                    reason = "it arrives, but a policy denies it" if deny else ""
-                if reason:
-                    breaches.append(Breach(state, pair, reason))
+                for packet in forwarding.kinds(pair, traffic, eth_type):
+                    walks += 1
+                    deny = is_denied(topology, pair, packet.traffic)
+                    denied += deny
+                    try:
+                        forwarding.follow(packet, failure)
+                    except DeniedError as error:
+                        reason = "" if deny else str(error)
+                    except LostError as lost:
+                        reason = str(lost)
+                    else:
+                        reason = "it arrives, but a policy denies it" if deny else ""
+                    if reason:
+                        breaches.append(Breach(state, pair, reason))
     return Verified(len(states), walks, denied, tuple(breaches))
 
 

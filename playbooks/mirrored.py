@@ -11,6 +11,7 @@ from typing import Any, cast
 from controller.messages import FromController
 from playbooks.plan import read_plan
 from results.run_directory import Event, RunDirectory, read_lines
+from topologies.splits import paths_of
 from twin.indexing import FloatArray, Indexing
 from twin.matrix import PORT_WINDOW_S, current_matrix_bps
 from twin.mirror import Mirror
@@ -163,7 +164,7 @@ def _pairs(mirror: Mirror, now_s: float) -> tuple[PairImage, ...]:
         PairImage(
             src=pair[0],
             dst=pair[1],
-            path=mirror.routing.get(pair),
+            path=paths_of(mirror.routing[pair])[0] if pair in mirror.routing else None,
             sent_bps=_known(rates_bps[number]),
             age_s=_known(now_s - mirror.newest_flow_s(indexing.topology.switch_of[pair[0]])),
         )

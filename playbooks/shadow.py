@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from controller.messages import Route
+from controller.messages import Route, route_of
 from generators.schedule import Schedule
 from playbooks.plan import Breakdown, Plan, write_plan
 from playbooks.preparation import check_programs, make_run_dir, versions
@@ -121,5 +121,5 @@ def _placed(situation: Situation) -> tuple[Route, ...]:
     """The routes that are not shortest paths of the network as it starts, before it fails."""
     usual = shortest_paths(situation.topology, situation.weight)
     return tuple(
-        Route(*pair, path) for pair, path in situation.routing.items() if path != usual.get(pair)
+        route_of(pair, path) for pair, path in situation.routing.items() if path != usual.get(pair)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,8 +15,7 @@ from playbooks.models import Progress, generative_models
 from playbooks.plan import Plan, read_plan
 from playbooks.preparation import chosen_history, sample_workload
 from results.run_directory import Event, RunDirectory, read_lines
-from topologies.model import DirectedLink, OdPair
-from topologies.model import Path as SwitchPath
+from topologies.model import DirectedLink, Ways
 from topologies.paths import shortest_paths
 from topologies.policies import Traffic, is_denied
 from twin.indexing import FloatArray, Indexing
@@ -107,7 +106,7 @@ class _Picture:
     """The mirror at the end of an interval."""
 
     end_s: float
-    routing: Mapping[OdPair, SwitchPath]
+    routing: Ways
     down: frozenset[DirectedLink]
     od_bps: FloatArray
 

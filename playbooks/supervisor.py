@@ -38,9 +38,11 @@ from testbed.links.probing import open_backend
 from testbed.network import Network
 from testbed.probes import Probes, ProbesError
 from testbed.records import FidelitySample, IdleCheck, LinksSample
-from topologies.model import Topology
+from topologies.model import Topology, Ways
 from topologies.paths import shortest_paths
 from topologies.policies import Traffic, is_denied
+from topologies.splits import equal_cost_ways
+from twin.policies import EqualCostPolicy
 
 _READY_TIMEOUT_S = 20.0
 _TWIN_TIMEOUT_S = 60.0
@@ -81,6 +83,7 @@ class Supervisor:
     def __init__(self, run_dir: RunDirectory, plan: Plan, events: BinaryIO) -> None:
         self._run_dir = run_dir
         self._plan = plan
+        self._equal_cost = plan.policy == EqualCostPolicy.name
         self._topology: Topology = run_dir.read_topology()
         self._schedule: Schedule = Schedule.load(run_dir.schedule)
         self._events = events
@@ -139,6 +142,7 @@ class Supervisor:
             *("--run-dir", here),
             *("--weight", plan.weight),
             *(("--protected",) if plan.protection != "none" else ()),
+            *(("--ecmp",) if self._equal_cost else ()),
         )
         self._processes.start(
             "twin",
@@ -199,9 +203,14 @@ class Supervisor:
             LabError: nothing comes through somewhere; which, says the verdict.
         """
         lab = (self._topology, network.addressing, network.hosts)
+        ways: Ways
+        if self._equal_cost:
+            ways = equal_cost_ways(self._topology)
+        else:
+            ways = shortest_paths(self._topology, self._plan.weight)
         routing = {
-            pair: path
-            for pair, path in shortest_paths(self._topology, self._plan.weight).items()
+            pair: way
+            for pair, way in ways.items()
             if not is_denied(self._topology, pair, Traffic("udp"))
         }
         checked: list[IdleCheck] = [*check_links(*lab), *check_paths(*lab, routing)]

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from controller.messages import FromController, Hello, LinkState, Routes
-from topologies.model import DirectedLink, OdPair, Path
+from topologies.model import DirectedLink, OdPair, Way
+from topologies.splits import paths_of
 
 
 @dataclass(frozen=True)
 class PlacedRoute:
-    """The path of one pair."""
+    """The way of one pair."""
 
-    path: Path
+    way: Way
     cause: str
     """Of the last change; see `controller.messages.Routes`."""
     changed_s: float
@@ -41,16 +42,17 @@ class RouteHistory:
                 (self._down_ports.discard if message.up else self._down_ports.add)(port)
             elif isinstance(message, Routes):
                 for route in message.routes:
-                    new = PlacedRoute(route.path, message.cause, message.t_s)
+                    new = PlacedRoute(route.way, message.cause, message.t_s)
                     before = self.routes.get((route.src, route.dst))
                     found = message.cause in ("snapshot", "adoption")
-                    if found and before and before.path == route.path:
+                    if found and before and before.way == route.way:
                         new = before
                     self.routes[route.src, route.dst] = new
 
-    def dead_link_on(self, path: Path) -> DirectedLink | None:
-        """The first link that `path` crosses and that is down at either end."""
-        return next((hop for hop in pairwise(path) if self._is_down(hop)), None)
+    def dead_link_on(self, way: Way) -> DirectedLink | None:
+        """The first link that `way` crosses and that is down at either end."""
+        hops = (hop for path in paths_of(way) for hop in pairwise(path))
+        return next((hop for hop in hops if self._is_down(hop)), None)
 
     def _is_down(self, hop: DirectedLink) -> bool:
         return hop in self._down_ports or hop[::-1] in self._down_ports

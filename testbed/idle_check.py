@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
@@ -21,7 +22,8 @@ from testbed.namespaces import network_namespace
 from testbed.numbered_packets import PAYLOAD_BYTES, Arrival, Shot, exchange
 from testbed.records import IdleLink, IdlePath
 from topologies.addressing import Addressing
-from topologies.model import DirectedLink, LinkShape, OdPair, Path, Routing, Topology
+from topologies.model import DirectedLink, LinkShape, OdPair, Path, Topology, Ways
+from topologies.splits import paths_of
 
 FRAMES = 10
 """In each direction of a link; more where it is configured to lose some."""
@@ -92,12 +94,13 @@ def check_links(topology: Topology, addressing: Addressing, hosts: Hosts) -> Ite
 
 
 def check_paths(
-    topology: Topology, addressing: Addressing, hosts: Hosts, routing: Routing
+    topology: Topology, addressing: Addressing, hosts: Hosts, routing: Ways
 ) -> Iterator[IdlePath]:
     """Send datagrams between all hosts along their routes; those that get lost are sent again.
 
     The first of each pair, which the switches may have to look up, only shows that there is a way.
-    Then delays are measured, of all pairs or of as many as there is time for.
+    Then delays are measured, of all pairs or of as many as there is time for. Which path of a split
+    they took, the delay itself tells.
 
     Raises:
         OSError: a host has no address, or no process any more.
@@ -107,13 +110,15 @@ def check_paths(
         arrived = paths.reach()
         delays_s = paths.measure([pair for pair in routing if pair in arrived])
     for source, target in routing:
+        measured_ms = _median_ms(delays_s.get((source, target), ()))
+        expected = paths.nearest((source, target), measured_ms)
         yield IdlePath(
             src=source,
             dst=target,
             arrived=(source, target) in arrived,
-            configured_ms=paths.configured_ms[source, target],
-            measured_ms=_median_ms(delays_s.get((source, target), ())),
-            jitter_ms=paths.jitter_ms[source, target],
+            configured_ms=expected.configured_ms,
+            measured_ms=measured_ms,
+            jitter_ms=expected.jitter_ms,
         )
 
 
@@ -181,6 +186,14 @@ def _packet_socket() -> socket.socket:
     return one
 
 
+@dataclass(frozen=True)
+class _Expected:
+    """What the links of one path add up to."""
+
+    configured_ms: float
+    jitter_ms: float
+
+
 class _Paths:
     """The datagrams of a path check."""
 
@@ -189,35 +202,42 @@ class _Paths:
         topology: Topology,
         addressing: Addressing,
         hosts: Hosts,
-        routing: Routing,
+        routing: Ways,
         open_sockets: ExitStack,
     ) -> None:
         names = [host.name for host in topology.hosts]
         self._sockets = open_sockets.enter_context(datagram_sockets(hosts, addressing, names))
-        shapes = {pair: _shapes(topology, pair, path) for pair, path in routing.items()}
-        self.configured_ms = {
-            pair: sum(frame_delay_ms(shape, _DATAGRAM_BYTES) for shape in crossed)
-            for pair, crossed in shapes.items()
+        self._expected = {
+            pair: [_expected(topology, pair, path) for path in paths_of(way)]
+            for pair, way in routing.items()
         }
-        self.jitter_ms = {
-            pair: sum(shape.jitter_ms for shape in crossed) for pair, crossed in shapes.items()
-        }
-        slowest_ms = (self.configured_ms[pair] + 5 * self.jitter_ms[pair] for pair in routing)
+        slowest_ms = (
+            one.configured_ms + 5 * one.jitter_ms
+            for expected in self._expected.values()
+            for one in expected
+        )
         longest_ms = max(slowest_ms, default=0.0)
         self._wait_s = longest_ms / 1e3 + _GRACE_S
         frames = max(frames_needed(link.shape) for link in topology.links)
         self._attempts = _ATTEMPTS if frames == FRAMES else frames
 
+    def nearest(self, pair: OdPair, measured_ms: float | None) -> _Expected:
+        """The path of the pair whose delay is nearest to the measured one, else the first."""
+        expected = self._expected[pair]
+        if measured_ms is None:
+            return expected[0]
+        return min(expected, key=lambda one: abs(one.configured_ms - measured_ms))
+
     def reach(self) -> set[OdPair]:
         """The pairs between which datagrams arrive; those that get lost are sent again."""
-        missing = list(self.configured_ms)
+        missing = list(self._expected)
         for _ in range(self._attempts):
             if not missing:
                 break
             gap_s = min(_REACH_GAP_S, _REACH_S / len(missing))
             came = self._send(missing, gap_s)
             missing = [pair for pair in missing if pair not in came]
-        return set(self.configured_ms) - set(missing)
+        return set(self._expected) - set(missing)
 
     def measure(self, pairs: Sequence[OdPair]) -> dict[OdPair, list[float]]:
         """Delays of pairs, evenly chosen where they are many, in seconds."""
@@ -247,6 +267,10 @@ class _Paths:
         }
 
 
-def _shapes(topology: Topology, pair: OdPair, path: Path) -> list[LinkShape]:
-    source, target = pair
-    return [topology.link_between[hop].shape for hop in pairwise((source, *path, target))]
+def _expected(topology: Topology, pair: OdPair, path: Path) -> _Expected:
+    hops = pairwise((pair[0], *path, pair[1]))
+    shapes = [topology.link_between[hop].shape for hop in hops]
+    return _Expected(
+        configured_ms=sum(frame_delay_ms(shape, _DATAGRAM_BYTES) for shape in shapes),
+        jitter_ms=sum(shape.jitter_ms for shape in shapes),
+    )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from topologies.model import Routing, Topology
+from topologies.model import Topology, Ways
 from topologies.paths import path_directions
+from topologies.splits import shares_of
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def link_loads_bps(topology: Topology, routing: Routing, matrix_bps: FloatArray) -> FloatArray:
+def link_loads_bps(topology: Topology, routing: Ways, matrix_bps: FloatArray) -> FloatArray:
     """Return the load of every direction, in the order of `topology.core_directions`.
 
     `matrix_bps` is (hosts, hosts). Pairs without a route carry nothing.
@@ -19,10 +20,11 @@ def link_loads_bps(topology: Topology, routing: Routing, matrix_bps: FloatArray)
     host = {host.name: index for index, host in enumerate(topology.hosts)}
     link = {direction: index for index, direction in enumerate(topology.core_directions)}
     loads = np.zeros(len(link))
-    for (source, target), path in routing.items():
+    for (source, target), way in routing.items():
         rate = matrix_bps[host[source], host[target]]
-        for direction in path_directions(path):
-            loads[link[direction]] += rate
+        for path, share in shares_of(way):
+            for direction in path_directions(path):
+                loads[link[direction]] += share * rate
     return loads
 
 
@@ -31,7 +33,7 @@ def link_rates_bps(topology: Topology) -> FloatArray:
     return np.array([link.shape.rate_bps for link in topology.core_links]).repeat(2)
 
 
-def max_link_utilisation(topology: Topology, routing: Routing, matrix_bps: FloatArray) -> float:
+def max_link_utilisation(topology: Topology, routing: Ways, matrix_bps: FloatArray) -> float:
     """Return the highest offered load over rate of all core directions (above 1: overload)."""
     loads = link_loads_bps(topology, routing, matrix_bps)
     return float((loads / link_rates_bps(topology)).max(initial=0.0))

@@ -21,6 +21,21 @@ Routing = Mapping[OdPair, Path]
 
 
 @dataclass(frozen=True)
+class Split:
+    """Paths of one OD pair over which its flows are spread; a flow keeps to one of them."""
+
+    branches: tuple[tuple[Path, int], ...]
+    """Paths, with weights: whole numbers from 1."""
+
+
+Way = Path | Split
+"""How an OD pair is routed."""
+
+Ways = Mapping[OdPair, Way]
+"""The way of every OD pair."""
+
+
+@dataclass(frozen=True)
 class Switch:
     """An OpenFlow switch. `name` is short (it prefixes interface names); `label` is for people."""
 

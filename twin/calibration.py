@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from topologies.model import Routing
+from topologies.model import Ways
 from twin.indexing import FloatArray
 from twin.model import PerformanceModel
 from twin.queueing import loss_fraction
@@ -29,7 +29,7 @@ _NEAR_SATURATION = (0.85, 1.0)  # where losses come from the variance of arrival
 def calibrate(
     model: PerformanceModel,
     now_s: float,
-    routing: Routing,
+    routing: Ways,
     od_bps: FloatArray,
     link_bps: FloatArray,
     link_loss: FloatArray,
@@ -54,7 +54,7 @@ def calibrate(
 def _load_gain(
     model: PerformanceModel,
     now_s: float,
-    routing: Routing,
+    routing: Ways,
     od_bps: FloatArray,
     link_bps: FloatArray,
 ) -> Calibration | None:

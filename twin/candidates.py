@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from topologies.model import DirectedLink, OdPair, Path, Routing
+from topologies.model import DirectedLink, OdPair, Path, Split, Way, Ways
 from topologies.paths import k_shortest_paths, path_directions
+from topologies.splits import paths_of, shares_of
 from twin.indexing import FloatArray, Indexing, IntArray
 
 DEFAULT_PATHS = 12
 
-CrossingArray = npt.NDArray[np.uint8]
+CrossingArray = npt.NDArray[np.uint8 | np.float32]
+"""Whole numbers, which are quicker to gather, unless there is a split."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,10 @@ class CandidateSet:
 
     pair: IntArray
     """(candidates,) the pair each belongs to."""
-    path: tuple[Path, ...]
+    way: tuple[Way, ...]
+    """A path, or the split that is now in use."""
     crosses: CrossingArray
-    """(candidates, core links) 1 where the path crosses the link."""
+    """(candidates, core links) 1 where the path crosses the link, of a split its share."""
     propagation_ms: FloatArray
     """(candidates,) between the access links."""
     current: IntArray
@@ -39,13 +42,13 @@ class CandidatePaths:
         self._indexing = indexing
         self._k = k
         self._paths: dict[tuple[str, str, frozenset[DirectedLink]], tuple[Path, ...]] = {}
-        self._rows: dict[Path, CrossingArray] = {}
+        self._rows: dict[Way, CrossingArray] = {}
         self._usual = self._gather([self._of(pair, frozenset()) for pair in indexing.pairs])
         self._first = np.searchsorted(self._usual.pair, np.arange(len(indexing.pairs)))
 
     def available(
         self,
-        routing: Routing,
+        routing: Ways,
         down: frozenset[DirectedLink] = frozenset(),
         pinned: Collection[OdPair] = (),
     ) -> CandidateSet:
@@ -63,15 +66,15 @@ class CandidatePaths:
         first = np.searchsorted(found.pair, np.arange(len(options)))
         current = np.array(
             [
-                start + (paths.index(now) if now in paths else 0) if paths else -1
-                for start, paths, now in zip(
+                start + (ways.index(now) if now in ways else 0) if ways else -1
+                for start, ways, now in zip(
                     first, options, map(routing.get, self._indexing.pairs), strict=True
                 )
             ]
         )
         return replace(found, current=current)
 
-    def _usual_choice(self, routing: Routing) -> IntArray | None:
+    def _usual_choice(self, routing: Ways) -> IntArray | None:
         """The usual candidates that are in use; None if a route is not among them."""
         current = np.empty(len(self._indexing.pairs), dtype=np.int64)
         for index, pair in enumerate(self._indexing.pairs):
@@ -84,10 +87,10 @@ class CandidatePaths:
     def _options(
         self,
         pair: OdPair,
-        now: Path | None,
+        now: Way | None,
         down: frozenset[DirectedLink],
         pinned: Collection[OdPair],
-    ) -> tuple[Path, ...]:
+    ) -> tuple[Way, ...]:
         if now is not None and pair in pinned:
             return (now,)
         options = self._surviving(pair, down)
@@ -95,16 +98,16 @@ class CandidatePaths:
             return (now, *options)
         return options
 
-    def _gather(self, options: list[tuple[Path, ...]]) -> CandidateSet:
+    def _gather(self, options: Sequence[tuple[Way, ...]]) -> CandidateSet:
         """The options of each pair as arrays; none is in use."""
-        counts = [len(paths) for paths in options]
-        paths = tuple(path for each in options for path in each)
-        crosses = np.empty((len(paths), self._indexing.cores), dtype=np.uint8)
-        for index, path in enumerate(paths):
-            crosses[index] = self._row(path)
+        counts = [len(ways) for ways in options]
+        ways = tuple(way for each in options for way in each)
+        crosses = np.empty((len(ways), self._indexing.cores), dtype=_dtype(ways))
+        for index, way in enumerate(ways):
+            crosses[index] = self._row(way)
         return CandidateSet(
             pair=np.repeat(np.arange(len(options)), counts),
-            path=paths,
+            way=ways,
             crosses=crosses,
             propagation_ms=crosses @ self._indexing.delay_ms[: self._indexing.cores],
             current=np.full(len(options), -1),
@@ -127,18 +130,23 @@ class CandidatePaths:
             self._paths[key] = tuple(found)
         return self._paths[key]
 
-    def _row(self, path: Path) -> CrossingArray:
-        if path not in self._rows:
-            row = np.zeros(self._indexing.cores, dtype=np.uint8)
-            row[[self._indexing.link[hop] for hop in path_directions(path)]] = 1
-            self._rows[path] = row
-        return self._rows[path]
+    def _row(self, way: Way) -> CrossingArray:
+        if way not in self._rows:
+            row = np.zeros(self._indexing.cores)
+            for path, share in shares_of(way):
+                row[[self._indexing.link[hop] for hop in path_directions(path)]] += share
+            self._rows[way] = row.astype(_dtype([way]))
+        return self._rows[way]
 
 
-def routing_after(routing: Routing, moves: Mapping[OdPair, Path]) -> dict[OdPair, Path]:
+def _dtype(ways: Iterable[Way]) -> type[np.uint8] | type[np.float32]:
+    return np.float32 if any(isinstance(way, Split) for way in ways) else np.uint8
+
+
+def routing_after(routing: Ways, moves: Ways) -> dict[OdPair, Way]:
     """Return `routing` with `moves` carried out."""
     return {**routing, **moves}
 
 
-def _uses(path: Path, down: frozenset[DirectedLink]) -> bool:
-    return not down.isdisjoint(path_directions(path))
+def _uses(way: Way, down: frozenset[DirectedLink]) -> bool:
+    return any(not down.isdisjoint(path_directions(path)) for path in paths_of(way))

@@ -15,6 +15,7 @@ from typing import Any
 
 from controller.links import Links
 from controller.reroute import refusal_reason
+from topologies.model import Split
 from twin.policy import Policy, Proposal
 from twin.records import PolicyProblem
 from twin.view import TwinView
@@ -106,6 +107,8 @@ def _nonsense(moves: Mapping[Any, Any], view: TwinView) -> str | None:
     everywhere = {switch.name for switch in view.topology.switches}
     for pair, path in moves.items():
         match pair, path:
+            case (str(), str()), Split():
+                why = refusal_reason(view.topology, links, everywhere, pair, path)
             case (str(), str()), tuple() if all(isinstance(hop, str) for hop in path):
                 why = refusal_reason(view.topology, links, everywhere, pair, path)
             case _:

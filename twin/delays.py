@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topologies.model import OdPair, Path
+from topologies.model import OdPair, Way
 from twin.indexing import FloatArray
 from twin.mirror import Mirror
 from twin.model import FRAME_BITS, PerformanceModel
@@ -38,7 +38,7 @@ class _Look:
 @dataclass(frozen=True)
 class _Epoch:
     start_s: float
-    routing: dict[OdPair, Path]
+    routing: dict[OdPair, Way]
 
 
 class DelayTracker:
@@ -135,7 +135,7 @@ class DelayTracker:
         mean_ms = np.nansum(waiting, axis=0) / np.maximum(known.sum(axis=0), 1)
         return np.asarray(np.where(known.any(axis=0), mean_ms, idle_ms) + indexing.delay_ms)
 
-    def _routing_at(self, t_s: float) -> dict[OdPair, Path]:
+    def _routing_at(self, t_s: float) -> dict[OdPair, Way]:
         past = [epoch for epoch in self._epochs if epoch.start_s <= t_s]
         return (past[-1] if past else self._epochs[0]).routing
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.messages import RerouteDone
-from topologies.model import Routing
+from topologies.model import Ways
 from twin.indexing import FloatArray
 from twin.intervals import Interval
 from twin.mirror import Mirror
@@ -103,7 +103,7 @@ class ForecastWatch:
             mean = past.mean(axis=0)
             self._waiting.append(_Forecast(now_s, begin_s, horizon, row, past[-1], mean))
 
-    def scored(self, now_s: float, interval: Interval, routing: Routing) -> list[ForecastScored]:
+    def scored(self, now_s: float, interval: Interval, routing: Ways) -> list[ForecastScored]:
         """Score the forecasts of a complete interval; one with gaps scores none.
 
         The link loads forecast are those of the forecast traffic on the routes of the interval:

@@ -6,6 +6,7 @@ import numpy as np
 
 from topologies.model import OdPair, Path
 from topologies.paths import k_shortest_paths, path_directions
+from topologies.splits import paths_of
 from twin.policy import Proposal
 from twin.view import TwinView
 
@@ -40,7 +41,7 @@ class GreedyPolicy:
         on_it = [
             index
             for index, pair in enumerate(view.topology.od_pairs)
-            if link in path_directions(view.routing.get(pair, ()))
+            if any(link in path_directions(p) for p in paths_of(view.routing.get(pair, ())))
         ]
         enough = view.what_if({}).max_utilisation - self.GAIN
         for index in sorted(on_it, key=lambda index: -view.measured_bps[index])[: self.PAIRS]:

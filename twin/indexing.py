@@ -7,17 +7,31 @@ Links are numbered by direction: the core directions first, in the order of
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from topologies.model import DirectedLink, OdPair, Path, Routing, Topology
+from topologies.model import DirectedLink, OdPair, Path, Topology, Ways
+from topologies.splits import shares_of
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Branches:
+    """The paths of a routing as arrays, in the order of the pairs: one each, or several."""
+
+    pair: IntArray
+    """(branches,) the pair each belongs to."""
+    share: FloatArray
+    """(branches,) of what the pair sends."""
+    hops: IntArray
+    """(branches, longest) links in order, filled up with `len(Indexing.directions)`."""
 
 
 class Indexing:
@@ -55,13 +69,17 @@ class Indexing:
         """Links that packets of `pair` cross on `path`, access links included, in order."""
         return [self.link[hop] for hop in pairwise((pair[0], *path, pair[1]))]
 
-    def hops(self, routing: Routing) -> IntArray:
-        """Links of every pair's route as (pairs, longest), filled up with `len(directions)`.
-
-        A pair without a route gets a row of nothing but the filler.
-        """
-        rows = [self.links_of(p, routing[p]) if routing.get(p) else [] for p in self.pairs]
+    def branches(self, routing: Ways) -> Branches:
+        """Every path of every pair; a pair without a route gets one of nothing but the filler."""
+        owners: list[int] = []
+        shares: list[float] = []
+        rows: list[list[int]] = []
+        for index, pair in enumerate(self.pairs):
+            for path, share in shares_of(routing.get(pair, ())):
+                owners.append(index)
+                shares.append(share)
+                rows.append(self.links_of(pair, path) if path else [])
         table = np.full((len(rows), max(map(len, rows), default=0)), len(self.directions))
-        for index, row in enumerate(rows):
-            table[index, : len(row)] = row
-        return table
+        for number, row in enumerate(rows):
+            table[number, : len(row)] = row
+        return Branches(np.array(owners, dtype=np.int64), np.array(shares), table)

@@ -20,7 +20,8 @@ from controller.messages import (
     Ready,
     Routes,
 )
-from topologies.model import DirectedLink, OdPair, Path
+from topologies.model import DirectedLink, OdPair, Way
+from topologies.splits import paths_of
 from twin.counters import CounterSeries
 from twin.indexing import FloatArray, Indexing, IntArray
 
@@ -36,7 +37,7 @@ class Mirror:
 
     def __init__(self, indexing: Indexing, keep_s: float) -> None:
         self.indexing = indexing
-        self.routing: dict[OdPair, Path] = {}
+        self.routing: dict[OdPair, Way] = {}
         self.ready = False
         """Whether all routes have been confirmed since the last connection."""
         self._connected: set[str] = set()
@@ -67,7 +68,7 @@ class Mirror:
                 port = (switch, neighbour)
                 (self._down_ports.discard if up else self._down_ports.add)(port)
             case Routes(routes=routes):
-                self.routing.update({(r.src, r.dst): r.path for r in routes})
+                self.routing.update({(r.src, r.dst): r.way for r in routes})
             case PortStats():
                 self._take_ports(message)
             case OdStats():
@@ -95,8 +96,8 @@ class Mirror:
         down = self.down
         return [
             pair
-            for pair, path in self.routing.items()
-            if any(hop in down for hop in pairwise(path))
+            for pair, way in self.routing.items()
+            if any(hop in down for path in paths_of(way) for hop in pairwise(path))
         ]
 
     def newest_port_s(self, switch: str) -> float:

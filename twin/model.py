@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from topologies.model import DirectedLink, Routing
+from topologies.model import DirectedLink, Ways
 from twin.indexing import FloatArray, Indexing
 from twin.queueing import loss_fraction, waiting_packets
 from twin.routed_pairs import RoutedPairs
@@ -98,7 +98,7 @@ class PerformanceModel:
             rates[self.indexing.link[link]] *= factor
         return rates
 
-    def predict(self, routing: Routing, od_bps: FloatArray) -> Prediction:
+    def predict(self, routing: Ways, od_bps: FloatArray) -> Prediction:
         """Predict the steady state under `routing` when the pairs send `od_bps` (pairs,)."""
         return self.predict_all(RoutedPairs(self.indexing, routing), od_bps[None])[0]
 
@@ -108,7 +108,7 @@ class PerformanceModel:
         offered, loss = self._settled(routed, sent)
         return self._summarise(routed, sent, offered, loss)
 
-    def path_delay_ms(self, routing: Routing, link_delay_ms: FloatArray) -> FloatArray:
+    def path_delay_ms(self, routing: Ways, link_delay_ms: FloatArray) -> FloatArray:
         """Sum link delays (links,) over the route of every pair; NaN where there is no route."""
         return np.asarray(RoutedPairs(self.indexing, routing).sums(link_delay_ms[None])[0])
 

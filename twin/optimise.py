@@ -13,12 +13,11 @@ H. R. Lourenço et al., "Iterated local search", Handbook of Metaheuristics, 200
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from topologies.model import OdPair, Path
+from topologies.model import Ways
 from twin.candidates import CandidateSet
 from twin.indexing import FloatArray, Indexing, IntArray
 from twin.path_choice import SLACK, PathChoice, smooth_maximum
@@ -40,7 +39,7 @@ _FRAME_BITS = 1442 * 8.0
 class Plan:
     """What the search found."""
 
-    moves: Mapping[OdPair, Path]
+    moves: Ways
     max_utilisation_before: float
     """Over the core links and the matrices, a pair whose route is down on its shortest path."""
     max_utilisation: float
@@ -76,7 +75,7 @@ def optimise(
     final = _shorten(best, comfortable, state.choice)
     moved = np.flatnonzero(final.choice != candidates.current)
     return Plan(
-        moves={indexing.pairs[p]: candidates.path[final.choice[p]] for p in moved},
+        moves={indexing.pairs[p]: candidates.way[final.choice[p]] for p in moved},
         max_utilisation_before=state.maximum,
         max_utilisation=final.maximum,
     )

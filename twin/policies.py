@@ -28,6 +28,12 @@ class ShortestPathPolicy:
         return
 
 
+class EqualCostPolicy(ShortestPathPolicy):
+    """The same over a controller that splits every pair over its paths of fewest hops (ECMP)."""
+
+    name = "ecmp"
+
+
 class TwinPolicy:
     """Re-optimises at once after a failure, and relieves links that are or will be hot.
 
@@ -124,6 +130,7 @@ class TwinPolicy:
 
 SHIPPED: Mapping[str, type[Policy]] = {
     ShortestPathPolicy.name: ShortestPathPolicy,
+    EqualCostPolicy.name: EqualCostPolicy,
     GreedyPolicy.name: GreedyPolicy,
     TwinPolicy.name: TwinPolicy,
 }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from topologies.model import OdPair, Path
+from topologies.model import Ways
 from twin.view import TwinView
 
 
@@ -14,7 +13,7 @@ from twin.view import TwinView
 class Proposal:
     """Reroutes that a policy wants, and why in one word."""
 
-    moves: Mapping[OdPair, Path]
+    moves: Ways
     reason: str
 
 

@@ -5,31 +5,40 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from topologies.model import Routing
+from topologies.model import Ways
 from twin.indexing import BoolArray, FloatArray, Indexing
 
 
 class RoutedPairs:
-    """The links that every pair crosses, in order. `present` (pairs,) says which have a route."""
+    """The links that every pair crosses, in order. `present` (pairs,) says which have a route.
 
-    def __init__(self, indexing: Indexing, routing: Routing) -> None:
-        hops = indexing.hops(routing)
+    A split pair has several branches, each with its share of what the pair sends.
+    """
+
+    def __init__(self, indexing: Indexing, routing: Ways) -> None:
+        self._branches = branches = indexing.branches(routing)
+        hops, pairs = branches.hops, len(indexing.pairs)
         self._links = len(indexing.directions)
         self._hops = np.ascontiguousarray(hops.T)
-        """(longest, pairs)"""
-        self.present: BoolArray = (hops != self._links).any(axis=1)
+        """(longest, branches)"""
+        self.present: BoolArray = np.zeros(pairs, bool)
+        self.present[branches.pair[(hops != self._links).any(axis=1)]] = True
         crossed = np.flatnonzero(hops.T.ravel() != self._links)
         self._to_links = sparse.csr_matrix(
             (np.ones(len(crossed)), (hops.T.ravel()[crossed], crossed)),
             shape=(self._links, hops.size),
         )
-        """(links, longest x pairs): which position of which path is which link."""
-        pair = crossed % max(len(hops), 1)
+        """(links, longest x branches): which position of which path is which link."""
+        branch = crossed % max(len(hops), 1)
         self._from_links = sparse.csr_matrix(
-            (np.ones(len(crossed)), (pair, hops.T.ravel()[crossed])),
-            shape=(len(hops), self._links),
+            (branches.share[branch], (branches.pair[branch], hops.T.ravel()[crossed])),
+            shape=(pairs, self._links),
         )
-        """(pairs, links): 1 where the pair crosses the link."""
+        """(pairs, links): the share of the pair that crosses the link."""
+        self._to_pairs = sparse.csr_matrix(
+            (branches.share, (branches.pair, np.arange(len(hops)))), shape=(pairs, len(hops))
+        )
+        """(pairs, branches): the share of each branch of the pair."""
 
     def loads(self, sent_bps: FloatArray, loss: FloatArray) -> FloatArray:
         """(cases, links) what reaches each link.
@@ -38,7 +47,7 @@ class RoutedPairs:
             sent_bps: (cases, pairs).
             loss: (cases, links) share lost at each link: a pair is thinned link by link.
         """
-        arriving = sent_bps.T  # (pairs, cases)
+        arriving = (sent_bps[:, self._branches.pair] * self._branches.share).T
         kept = self._with_filler(1 - loss.T)
         positions = np.empty((*self._hops.shape, len(sent_bps)))
         for position, links in enumerate(self._hops):
@@ -58,7 +67,7 @@ class RoutedPairs:
         share = np.ones((self._hops.shape[1], len(loss)))
         for links in self._hops:
             share *= kept[links]
-        return share.T
+        return np.asarray((self._to_pairs @ share).T)
 
     def _with_filler(self, link_values: FloatArray) -> FloatArray:
         """(links + 1, cases): the filler changes nothing."""

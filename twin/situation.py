@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from topologies.model import DirectedLink, Link, OdPair, Path, Routing, Switch, Topology
+from topologies.model import DirectedLink, Link, OdPair, Switch, Topology, Way, Ways
 from topologies.paths import Weight, path_directions, shortest_paths
+from topologies.splits import paths_of
 from twin.indexing import FloatArray
 
 
@@ -19,7 +19,7 @@ class Situation:
     topology: Topology
     weight: Weight
     """What makes a path long for the controller."""
-    routing: Routing
+    routing: Ways
     """Pairs that cannot be connected are absent."""
     od_bps: FloatArray
     """(pairs,) what each pair sends, in the order of `Topology.od_pairs`."""
@@ -84,16 +84,17 @@ def _restored(
     topology: Topology,
     down: frozenset[DirectedLink],
     gone: frozenset[str],
-) -> Mapping[OdPair, Path]:
+) -> Ways:
     usual = shortest_paths(situation.topology, situation.weight, situation.down)
     shortest = shortest_paths(topology, situation.weight, down)
-    routing: dict[OdPair, Path] = {}
+    routing: dict[OdPair, Way] = {}
     for pair, path in shortest.items():
         now = situation.routing.get(pair)
         placed = now is not None and now != usual.get(pair)
         if not gone.isdisjoint(path):
             continue  # its own switch is gone
-        if now is not None and placed and down.isdisjoint(path_directions(now)):
+        crossed = {hop for path in paths_of(now or ()) for hop in path_directions(path)}
+        if now is not None and placed and down.isdisjoint(crossed):
             routing[pair] = now
         else:
             routing[pair] = path

@@ -19,8 +19,8 @@ from controller.messages import (
     PortStats,
     Reroute,
     RerouteDone,
-    Route,
     Routes,
+    route_of,
 )
 from topologies.model import Topology
 from twin.calibration import calibrate
@@ -287,7 +287,7 @@ class Twin:
             decision_id=self._ids.new(now_s),
             policy=self._policy.name,
             reason=proposal.reason,
-            moves=tuple(Route(*pair, path) for pair, path in proposal.moves.items()),
+            moves=tuple(route_of(pair, way) for pair, way in proposal.moves.items()),
             telemetry_age_ms=self.mirror.telemetry_age_s(now_s) * 1e3,
             predicted_mlu_before=before.max_utilisation,
             predicted_mlu_after=after.max_utilisation,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from topologies.model import DirectedLink, OdPair, Path, Topology
+from topologies.model import DirectedLink, OdPair, Topology, Ways
 from twin.candidates import CandidatePaths
 from twin.indexing import FloatArray
 from twin.model import PerformanceModel, Prediction
@@ -22,7 +21,7 @@ class TwinView:
     now_s: float
     """CLOCK_MONOTONIC."""
     topology: Topology
-    routing: Mapping[OdPair, Path]
+    routing: Ways
     """Routes installed and confirmed."""
     down: frozenset[DirectedLink]
     """Core links without carrier, both directions of each."""
@@ -40,7 +39,7 @@ class TwinView:
     _model: PerformanceModel = field(repr=False)
     _candidates: CandidatePaths = field(repr=False)
 
-    def what_if(self, moves: Mapping[OdPair, Path], od_bps: FloatArray | None = None) -> Prediction:
+    def what_if(self, moves: Ways, od_bps: FloatArray | None = None) -> Prediction:
         """Predict the network after `moves`, under `od_bps` (pairs,) or else what is measured."""
         matrix = self.measured_bps if od_bps is None else od_bps
         return self._model.predict({**self.routing, **moves}, matrix)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from topologies.model import DirectedLink, OdPair, Path, Routing
+from topologies.model import DirectedLink, OdPair, Ways
 from topologies.optimum import min_max_utilisation
 from twin.candidates import CandidatePaths, routing_after
 from twin.indexing import FloatArray, Indexing
@@ -56,7 +55,7 @@ class Outcome:
 class Rerouting:
     """What a search for better routes found."""
 
-    moves: Mapping[OdPair, Path]
+    moves: Ways
     outcome: Outcome
     optimum: float
     """The least maximum utilisation that any routing could reach, splitting flows at will."""
@@ -97,7 +96,7 @@ def _model(situation: Situation, correction: Correction | None) -> PerformanceMo
     return model
 
 
-def _outcome(situation: Situation, model: PerformanceModel, routing: Routing) -> Outcome:
+def _outcome(situation: Situation, model: PerformanceModel, routing: Ways) -> Outcome:
     prediction = model.predict(routing, situation.od_bps)
     sent = situation.od_bps * model.correction.load_gain
     delivered = sent * (1 - prediction.od_loss)

@@ -16,7 +16,7 @@ from controller.messages import FromController, OdStats, PortStats, Routes
 from results.run_directory import Event
 from results.timeline import FloatArray, Window, surviving_spans
 from topologies.loads import link_rates_bps, max_link_utilisation
-from topologies.model import DirectedLink, OdPair, Path, Topology
+from topologies.model import DirectedLink, OdPair, Topology, Way, Ways
 from topologies.optimum import min_max_utilisation
 
 Key = TypeVar("Key")
@@ -126,17 +126,15 @@ def te_ratios(
     return TeRatios(edges_s, tuple(ratios))
 
 
-def _routings(
-    telemetry: Iterable[FromController], instants_s: FloatArray
-) -> list[Mapping[OdPair, Path]]:
+def _routings(telemetry: Iterable[FromController], instants_s: FloatArray) -> list[Ways]:
     """Return the routes confirmed by each of the rising instants."""
     changes = [message for message in telemetry if isinstance(message, Routes)]
-    routing: dict[OdPair, Path] = {}
-    routings: list[Mapping[OdPair, Path]] = []
+    routing: dict[OdPair, Way] = {}
+    routings: list[Ways] = []
     seen = 0
     for instant_s in instants_s:
         while seen < len(changes) and changes[seen].t_s <= instant_s:
-            routing.update({(r.src, r.dst): r.path for r in changes[seen].routes})
+            routing.update({(r.src, r.dst): r.way for r in changes[seen].routes})
             seen += 1
         routings.append(dict(routing))
     return routings

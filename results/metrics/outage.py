@@ -12,7 +12,8 @@ import numpy as np
 from controller.messages import FromController, LinkState, RerouteDone, Routes
 from results.timeline import Failure
 from testbed.records import ProbeStream
-from topologies.model import OdPair, Path
+from topologies.model import OdPair, Way
+from topologies.splits import paths_of
 
 IN_FLIGHT_MS = 100.0
 """A hole that is still open when the stream ends, or the timeline goes on, counts from this length
@@ -101,12 +102,12 @@ def first_reroute_ms(telemetry: Iterable[FromController], failure: Failure) -> f
     return None
 
 
-def routing_at(telemetry: Iterable[FromController], t_s: float) -> dict[OdPair, Path]:
+def routing_at(telemetry: Iterable[FromController], t_s: float) -> dict[OdPair, Way]:
     """Return the routes confirmed by `t_s`."""
-    routing: dict[OdPair, Path] = {}
+    routing: dict[OdPair, Way] = {}
     for message in telemetry:
         if isinstance(message, Routes) and message.t_s <= t_s:
-            routing.update({(route.src, route.dst): route.path for route in message.routes})
+            routing.update({(route.src, route.dst): route.way for route in message.routes})
     return routing
 
 
@@ -124,13 +125,14 @@ def outage_document(outage: Outage) -> Mapping[str, Any]:
     }
 
 
-def _crosses(path: Path, failure: Failure) -> bool:
-    return any(hop in failure.directions for hop in pairwise(path))
+def _crosses(way: Way, failure: Failure) -> bool:
+    return any(hop in failure.directions for path in paths_of(way) for hop in pairwise(path))
 
 
-def _breaks(failure: Failure, path: Path) -> bool:
+def _breaks(failure: Failure, way: Way) -> bool:
+    path = paths_of(way)[0]
     ends_there = failure.subject.get("switch") in (path[:1] + path[-1:])
-    return _crosses(path, failure) and not ends_there
+    return _crosses(way, failure) and not ends_there
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ def _outage(
             if (message.datapath, message.neighbour) in failure.directions:
                 detected_s = message.t_s
         elif isinstance(message, Routes) and message.cause != "snapshot" and waiting:
-            waiting -= {(r.src, r.dst) for r in message.routes if not _crosses(r.path, failure)}
+            waiting -= {(r.src, r.dst) for r in message.routes if not _crosses(r.way, failure)}
             applied_s = None if waiting else message.t_s
 
     def since_fault_ms(t_s: float | None) -> float | None:

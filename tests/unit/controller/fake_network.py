@@ -146,6 +146,12 @@ class FakeNetwork:
         entries = [e for name, table in self.tables.items() for e in table.of(name)]
         return self._forwarding(entries).walk(pair, self._failure)
 
+    def walks(self, pair: OdPair) -> tuple[Path, ...]:
+        """The same for packets of all flows that the switches may tell from one another."""
+        entries = [e for name, table in self.tables.items() for e in table.of(name)]
+        forwarding = self._forwarding(entries)
+        return tuple(forwarding.follow(p, self._failure) for p in forwarding.kinds(pair))
+
     def send(self, pair: OdPair) -> Packet:
         """A packet that has just reached its ingress switch."""
         return self._forwarding(()).enter(pair)

@@ -127,7 +127,7 @@ def test_killed_anywhere_in_a_reroute_every_pair_ends_on_its_old_or_its_new_path
     ended = {pair: network.walk(pair) for pair in topology.od_pairs}
     assert all(path in (old[pair], new[pair]) for pair, path in ended.items())
     routes = run.router.installation.routes
-    assert ended == {pair: route.path for pair, route in routes.items()}
+    assert ended == {pair: route.way for pair, route in routes.items()}
     assert run.held() == run.base | {
         entry for r in routes.values() for entry in (r.entries.ingress, *r.entries.behind)
     }

@@ -61,3 +61,16 @@ def test_totals_count_on_when_a_switch_starts_from_zero(lives: list[list[int]]) 
             assert totals.update("s0", [flow(0, 0)])[0] == previous
             sent += count
             assert previous.packets == sent
+
+
+def test_a_flow_with_an_entry_of_its_own_counts_for_its_pair_even_when_it_is_gone() -> None:
+    def own(packets: int) -> SimpleNamespace:
+        fields = [*flow(0, 0).match.items(), ("ip_proto", 17), ("udp_dst", 5001)]
+        match = SimpleNamespace(items=lambda: fields)
+        return SimpleNamespace(packet_count=packets, byte_count=100 * packets, match=match)
+
+    totals = OdTotals(ADDRESSING)
+    assert totals.update("s0", [flow(3, 300), own(4)]) == (OdCounters("h0", "h1", 7, 700),)
+    assert totals.update("s0", [own(6), flow(3, 300)]) == (OdCounters("h0", "h1", 9, 900),)
+    assert totals.update("s0", [flow(5, 500)]) == (OdCounters("h0", "h1", 11, 1100),)
+    assert totals.update("s0", [flow(5, 500), own(1)]) == (OdCounters("h0", "h1", 12, 1200),)

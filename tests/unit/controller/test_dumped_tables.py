@@ -38,6 +38,12 @@ OFPST_GROUP_DESC reply (OF1.3) (xid=0x2):
  group_id=2,type=ff,bucket=watch_port:3,actions=load:0->NXM_OF_IN_PORT[],push_vlan:0x8100,set_field:4106->vlan_vid,output:3
 """
 
+SPLIT = """\
+ cookie=0x74770342c0000001, table=2, priority=200,in_port=1,dl_dst=02:00:00:00:00:02 actions=set_field:06:42:c0:00:00:01->eth_dst,multipath(symmetric_l3l4+udp,0,modulo_n,4,0,reg0[]),goto_table:3
+ cookie=0x74770b42c0000001, table=3, priority=100,reg0=0x2,dl_dst=06:42:c0:00:00:01 actions=set_field:06:42:c0:00:00:02->eth_dst,output:3
+ table=2, priority=204,udp,in_port=1,dl_dst=02:00:00:00:00:02,tp_src=4000,tp_dst=5001 actions=group:7
+"""  # noqa: E501
+
 
 def test_flows_are_read_as_entries() -> None:
     tag, end, ingress, arp, miss, egress, drop = entries_of("s1", FLOWS)
@@ -96,6 +102,17 @@ def test_meters_are_read() -> None:
         list(meters_of("s1", METERS.replace("kbps", "pktps")))
 
 
+def test_splits_and_flows_are_read() -> None:
+    ingress, branch, flow = entries_of("s1", SPLIT)
+    assert (ingress.set_eth_dst, ingress.spread, ingress.goto) == ("06:42:c0:00:00:01", 4, 3)
+    assert branch.match == {("eth_dst", "06:42:c0:00:00:01"), ("reg0", 2)}
+    assert (branch.kind, branch.set_eth_dst) == (Kind.BRANCH, "06:42:c0:00:00:02")
+    assert flow.match == {
+        *(("eth_type", 0x0800), ("in_port", 1), ("eth_dst", "02:00:00:00:00:02")),
+        *(("ip_proto", 17), ("udp_src", 4000), ("udp_dst", 5001)),
+    }
+
+
 def test_groups_are_read_with_their_buckets() -> None:
     assert list(groups_of("s1", GROUPS)) == [
         Group("s1", 1, (Bucket(4), Bucket(3, push=9))),
@@ -104,7 +121,7 @@ def test_groups_are_read_with_their_buckets() -> None:
 
 
 def test_what_nobody_of_us_installed_is_named() -> None:
-    with pytest.raises(DumpError, match="s2: tp_src in: priority=7,tcp,tp_src=80"):
-        list(entries_of("s2", " priority=7,tcp,tp_src=80 actions=drop"))
+    with pytest.raises(DumpError, match="s2: icmp_type in: priority=7,icmp,icmp_type=8"):
+        list(entries_of("s2", " priority=7,icmp,icmp_type=8 actions=drop"))
     with pytest.raises(DumpError, match="type=select"):
         list(groups_of("s2", " group_id=1,type=select,bucket=actions=output:1"))

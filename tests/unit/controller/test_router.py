@@ -24,6 +24,7 @@ from controller.router import WAIT_TO_RESTORE_S, Router
 from controller.standing_entries import standing_entries
 from topologies.model import Topology
 from topologies.paths import shortest_paths
+from topologies.splits import paths_of
 
 M = TypeVar("M", bound=Message)
 DRAINED_S = 10.0
@@ -115,12 +116,12 @@ def test_nothing_is_ready_before_every_switch_has_connected() -> None:
 
 def test_a_dead_link_moves_the_pairs_that_cross_it_and_no_others() -> None:
     lab = Lab().connect_all()
-    before = {pair: route.path for pair, route in lab.router.installation.routes.items()}
+    before = {pair: route.way for pair, route in lab.router.installation.routes.items()}
     lab.link("s0", "s1", up=False)
     assert lab.path("h0", "h1") == "s0 s4 s3 s2 s1"
     assert lab.causes() == ["baseline", "restoration"]  # once, though both ends reported
     moved = {(route.src, route.dst) for route in lab.last(Routes).routes}
-    crossing = {p for p, path in before.items() if {"s0", "s1"} <= {*path}}
+    crossing = {p for p, way in before.items() if {"s0", "s1"} <= {*paths_of(way)[0]}}
     assert moved == crossing
     for pair in lab.topology.od_pairs:
         lab.network.walk(pair)

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import pytest
 from fake_network import ring
 
 from controller import openflow, openflow_replies, runtime
-from controller.flow_entries import OURS, ROUTES, FlowEntry, base_entries, drop_entry, route_entries
+from controller.flow_entries import (
+    OURS,
+    ROUTES,
+    FlowEntry,
+    Kind,
+    RouteEntries,
+    base_entries,
+    drop_entry,
+    route_entries,
+)
 from controller.flow_table import Change, put, remove
+from controller.groups import Bucket, Group, GroupChange
 from controller.meters import Meter, MeterChange
 from controller.policies import policy_entries
 from controller.protection import Protection
 from controller.standing_entries import standing_entries
 from controller.switches import OpenFlowSwitches
+from controller.way_entries import way_entries
 from topologies.addressing import address
 from topologies.catalogue import load_topology
 from topologies.detours import detours
-from topologies.model import Policy, RateLimit
+from topologies.model import Policy, RateLimit, Split
 from topologies.paths import shortest_paths
 
 runtime.select("ryu")
@@ -106,6 +118,37 @@ def test_an_entry_becomes_a_flow_mod_that_keeps_counters() -> None:
     set_field, output = message.instructions[0].actions
     assert (set_field.key, set_field.value) == ("eth_dst", ROUTE.ingress.set_eth_dst)
     assert output.port == ROUTE.ingress.output
+
+
+def split_entries(group: int | None = None) -> RouteEntries:
+    way = Split(((("s0", "s1", "s2"), 2), (("s0", "s3", "s2"), 1)))
+    return way_entries(ADDRESSING, ("h0", "h2"), way, count(1).__next__, lambda _: group)
+
+
+def test_the_ingress_of_a_split_writes_a_hash_of_ports_too_and_is_read_back() -> None:
+    split = split_entries()
+    message = sent_by(Change(split.ingress))
+    label, spread = message.instructions[0].actions
+    assert (label.key, label.value) == ("eth_dst", "06:00:00:00:00:01")
+    symmetric_l3l4_udp = 3  # nicira-ext.h
+    assert (spread.fields, spread.max_link, spread.dst) == (symmetric_l3l4_udp, 2, "reg0")
+    for entry in (split.ingress, *split.behind):
+        assert openflow_replies.entry_of(entry.switch, described(sent_by(Change(entry)))) == entry
+
+
+def test_each_value_of_the_hash_has_a_branch_that_goes_by_the_group_of_its_hop() -> None:
+    branches = [e for e in split_entries(7).behind if e.kind is Kind.BRANCH]
+    assert [dict(branch.match)["reg0"] for branch in branches] == [0, 1, 2]
+    one, other = "06:00:00:00:00:02", "06:00:00:00:00:03"
+    assert [branch.set_eth_dst for branch in branches] == [one, one, other]
+    assert {(branch.group, branch.output) for branch in branches} == {(7, None)}
+
+
+def test_the_deletion_of_a_group_names_no_buckets() -> None:
+    group = Group("s0", 1, (Bucket(2),))
+    datapath = FakeDatapath()
+    datapath.send(openflow.batch(datapath, [], [GroupChange(group, "delete")])[1])
+    assert len(datapath.sent[0].data) == ofproto.OFP_GROUP_MOD_SIZE
 
 
 def test_a_removal_deletes_exactly_that_entry() -> None:

@@ -40,6 +40,18 @@ def test_an_entry_says_what_it_is_for_and_whose_packets_it_carries() -> None:
     assert (foreign.kind, foreign.match, foreign.priority) == ("", "tcp,tp_dst=80", 32768)
 
 
+def test_the_labels_of_a_split_stand_for_its_pair() -> None:
+    of_branch = LABEL[:-1] + "2"
+    split = INGRESS.replace(f"output:{PORT}", "multipath(l4,0,modulo_n,2,0,reg0[]),goto_table:3")
+    branch = (
+        " cookie=0x74770b42c0000001, table=3, priority=100,"
+        f"reg0=0x1,dl_dst={LABEL} actions=set_field:{of_branch}->eth_dst,output:{PORT}\n"
+    )
+    labels = label_pairs(ADDRESSING, {"s1": TRANSIT, "s0": branch + split})
+    assert labels == {LABEL: ("h0", "h2"), of_branch: ("h0", "h2")}
+    assert flow_rows(ADDRESSING, "s0", branch, labels)[0].kind == "branch"
+
+
 def test_a_group_has_its_counters_where_they_are_known() -> None:
     dump = (
         "OFPST_GROUP_DESC reply (OF1.3) (xid=0x2):\n"

@@ -86,11 +86,11 @@ def test_a_route_keeps_the_time_and_the_cause_of_its_last_change() -> None:
         ]
     )
     route = history.routes["h1", "h2"]
-    assert (route.path, route.cause, route.changed_s) == (there.path, "request", 2.0)
-    assert history.dead_link_on(there.path) == ("s3", "s2")
-    assert history.dead_link_on(here.path) is None
+    assert (route.way, route.cause, route.changed_s) == (there.path, "request", 2.0)
+    assert history.dead_link_on(there.way) == ("s3", "s2")
+    assert history.dead_link_on(here.way) is None
     history.take([LinkState(t_s=5.0, datapath="s2", neighbour="s3", up=True)])
-    assert history.dead_link_on(there.path) is None
+    assert history.dead_link_on(there.way) is None
 
 
 def test_a_growing_file_gives_every_whole_line_once(tmp_path: Path) -> None:

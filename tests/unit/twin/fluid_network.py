@@ -96,7 +96,7 @@ class FluidNetwork:
         self.now_s = round(self.now_s + STEP_S, 6)
         self._ticks += 1
         sent = self.demand(self.now_s)
-        hops = self.ix.hops(self.routing)
+        hops = self.ix.branches(self.routing).hops
         admitted = sent.copy()
         admitted[[self.ix.pair[p] for p in self.dropped]] = 0
         kept = self._passed_on[hops]

@@ -5,6 +5,7 @@ import pytest
 from small_networks import demand, matrix, square, wheel
 
 from topologies.loads import link_loads_bps
+from topologies.model import Split
 from topologies.paths import propagation_delay_ms, shortest_paths
 from twin.indexing import Indexing
 from twin.model import FRAME_BITS, PerformanceModel
@@ -62,3 +63,24 @@ def test_hosts_on_one_switch_share_no_core_link() -> None:
     model = PerformanceModel(Indexing(topology))
     routing = dict(shortest_paths(topology))
     assert model.predict(routing, np.zeros(len(topology.od_pairs))).max_utilisation == 0
+
+
+def test_a_split_counts_with_its_shares() -> None:
+    topology = square()
+    pair, (one, other) = ("h1", "h3"), (("s1", "s2", "s3"), ("s1", "s4", "s3"))
+    model = PerformanceModel(Indexing(topology))
+    od_bps = demand(topology, h1_h3=8)
+    index = topology.od_pairs.index(pair)
+
+    def delay_ms(path: tuple[str, ...]) -> float:
+        # At the loads that the split leads to: each path has its share alone.
+        share = 0.75 if path == one else 0.25
+        return float(model.predict({pair: path}, od_bps * share).od_delay_ms[index])
+
+    split = model.predict({pair: Split(((one, 3), (other, 1)))}, od_bps)
+    links = [topology.core_directions.index(hop) for hop in (("s1", "s2"), ("s1", "s4"))]
+    assert split.offered_bps[links] == pytest.approx([6e6, 2e6], rel=0.01)
+    uplink_ms = 0.05  # the access links see the whole of it
+    expected_ms = 0.75 * delay_ms(one) + 0.25 * delay_ms(other)
+    assert split.od_delay_ms[index] == pytest.approx(expected_ms, abs=uplink_ms)
+    assert split.od_loss[index] == pytest.approx(0.0, abs=1e-3)

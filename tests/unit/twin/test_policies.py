@@ -76,8 +76,8 @@ def test_an_installed_package_may_announce_a_policy(
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("twim", "unknown policy 'twim': known are shortest-path, greedy, twin"),
-        ("", "known are shortest-path, greedy, twin"),
+        ("twim", "unknown policy 'twim': known are shortest-path, ecmp, greedy, twin"),
+        ("", "known are shortest-path, ecmp, greedy, twin"),
         ("no_such_module:Policy", "No module named 'no_such_module'"),
         ("twin.policies:NoSuch", "NoSuch"),
         ("pathlib:PurePath", "has no name or no decide"),
