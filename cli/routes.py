@@ -22,12 +22,13 @@ from rich.table import Table
 from cli.errors import UserError
 from cli.output import messages, print_json, results
 from cli.runs import HELP, named_run
+from cli.way_words import in_words
 from controller.messages import FromController, Routes, route_of
 from controller.northbound_client import connect
 from results.route_history import PlacedRoute, RouteHistory
 from results.run_clock import RunClock, run_clock
 from results.run_directory import Event, RunDirectory, read_lines
-from topologies.model import OdPair, Split, Topology, Way
+from topologies.model import OdPair, Topology, Way
 
 _PATIENCE_S = 5.0
 
@@ -104,13 +105,6 @@ def _way(pair: OdPair, way: Way) -> dict[str, Any]:
     return {key: value for key, value in told.items() if key not in ("src", "dst")}
 
 
-def _in_words(way: Way) -> str:
-    """A path, or the paths of a split with their weights."""
-    if not isinstance(way, Split):
-        return " ".join(way)
-    return "\n".join(f"{' '.join(path)} (weight {weight})" for path, weight in way.branches)
-
-
 def _table(
     history: RouteHistory, clock: RunClock, routes: Mapping[OdPair, PlacedRoute | None]
 ) -> Table:
@@ -124,7 +118,7 @@ def _table(
         else:
             dead = history.dead_link_on(route.way)
             cells += [
-                escape(_in_words(route.way)),
+                escape(in_words(route.way)),
                 route.cause,
                 clock.time_of_day(route.changed_s),
                 clock.in_run(route.changed_s),

@@ -18,6 +18,7 @@ from rich.table import Table
 from cli.errors import UserError
 from cli.output import print_json, results
 from cli.runs import HELP, named_run, running_lab
+from cli.way_words import in_words
 from playbooks.mirrored import MirrorImage, NotMirroredError, PairImage, mirrored
 
 _SHOWN = 20
@@ -53,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _heading(image: MirrorImage) -> str:
-    when = "now" if image.live else f"{image.at_s:.1f} s after the traffic began"
-    if image.at_s is None:
-        when = "before the traffic"
+    when = "before the traffic"
+    if image.at_s is not None:
+        when = "now" if image.live else f"{image.at_s:.1f} s after the traffic began"
     silent = sum(not switch.connected for switch in image.switches)
     said = f"{escape(image.run)}, {when}: {len(image.pairs)} routes, {len(image.links)} links"
     return said + (f"; [red]{silent} switches are not connected[/]" if silent else "")
@@ -94,7 +95,7 @@ def _pairs(image: MirrorImage) -> Table:
     for heading in ("Mbit/s", "age"):
         table.add_column(heading, justify="right")
     for pair in busiest[:_SHOWN]:
-        path = " ".join(pair.path) if pair.path else "[red]cut off[/]"
+        path = escape(in_words(pair.way)) if pair.way else "[red]cut off[/]"
         rate = _figure(pair.sent_bps, 1e-6)
         table.add_row(f"{pair.src} → {pair.dst}", path, rate, _age(pair.age_s))
     if len(busiest) > _SHOWN:

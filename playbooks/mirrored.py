@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from controller.messages import FromController
+from controller.messages import FromController, Route, WeightedPath, route_of
 from playbooks.plan import read_plan
 from results.run_directory import Event, RunDirectory, read_lines
-from topologies.splits import paths_of
+from topologies.model import Way
 from twin.indexing import FloatArray, Indexing
 from twin.matrix import PORT_WINDOW_S, current_matrix_bps
 from twin.mirror import Mirror
@@ -60,6 +60,16 @@ class PairImage:
     path: tuple[str, ...] | None
     sent_bps: float | None
     age_s: float | None
+    weight: int = 1
+    others: tuple[WeightedPath, ...] = ()
+    """The other paths of a split."""
+
+    @property
+    def way(self) -> Way | None:
+        """The path, or the split over all paths."""
+        if self.path is None:
+            return None
+        return Route(self.src, self.dst, self.path, self.weight, self.others).way
 
 
 @dataclass(frozen=True)
@@ -160,15 +170,18 @@ def _links(mirror: Mirror, now_s: float) -> tuple[LinkImage, ...]:
 def _pairs(mirror: Mirror, now_s: float) -> tuple[PairImage, ...]:
     indexing = mirror.indexing
     rates_bps: FloatArray = current_matrix_bps(mirror, now_s, ())
+    routes = (route_of(pair, mirror.routing.get(pair, ())) for pair in indexing.pairs)
     return tuple(
         PairImage(
-            src=pair[0],
-            dst=pair[1],
-            path=paths_of(mirror.routing[pair])[0] if pair in mirror.routing else None,
+            src=route.src,
+            dst=route.dst,
+            path=route.path or None,
             sent_bps=_known(rates_bps[number]),
-            age_s=_known(now_s - mirror.newest_flow_s(indexing.topology.switch_of[pair[0]])),
+            age_s=_known(now_s - mirror.newest_flow_s(indexing.topology.switch_of[route.src])),
+            weight=route.weight,
+            others=route.others,
         )
-        for number, pair in enumerate(indexing.pairs)
+        for number, route in enumerate(routes)
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from cli.main import main
-from controller.messages import Hello, LinkState, OdStats, Route, Routes
+from controller.messages import Hello, LinkState, OdStats, Route, Routes, WeightedPath
 from results.run_directory import Event, Manifest, RunDirectory
 from testbed.switch_tables import SwitchTables
 from topologies.catalogue import load_topology
@@ -73,6 +73,20 @@ def test_routes_are_those_of_the_end(run_dir: Path, capsys: pytest.CaptureFixtur
     assert route["dead_link"] is None
     assert main(["routes", str(run_dir)]) == 0
     assert "s1 s3 s2" in capsys.readouterr().out
+
+
+def test_a_split_shows_every_path_with_its_weight(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = Route("h1", "h2", ("s1", "s2"), 3, (WeightedPath(("s1", "s3", "s2"), 1),))
+    lines(RunDirectory(run_dir).telemetry, Routes(t_s=91.0, cause="request", routes=(split,)))
+    (route,) = answer(capsys, "routes", str(run_dir), "--pair", "h1,h2")["routes"]
+    assert (route["path"], route["weight"]) == (["s1", "s2"], 3)
+    assert route["others"] == [{"path": ["s1", "s3", "s2"], "weight": 1}]
+    assert main(["routes", str(run_dir), "--pair", "h1,h2"]) == 0
+    shown = capsys.readouterr().out
+    assert "s1 s2 (weight 3)" in shown
+    assert "s1 s3 s2 (weight 1)" in shown
 
 
 def test_events_stand_in_one_order(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

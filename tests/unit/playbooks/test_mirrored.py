@@ -8,6 +8,7 @@ import pytest
 from recorded_telemetry import network, recorded, telemetry
 
 from cli.main import main
+from controller.messages import Route, Routes, WeightedPath
 from playbooks.mirrored import NotMirroredError, mirrored
 from topologies.paths import shortest_paths
 
@@ -37,6 +38,22 @@ def test_what_is_not_known_is_none_with_its_age(tmp_path: Path) -> None:
     assert by_name["s3"].ports_age_s is None, "it never said anything"
     links = {(link.sender, link.receiver): link for link in image.links}
     assert links["s3", "s1"].sent_bps == 0.0, "s1 counts what arrives"
+
+
+def test_a_split_shows_every_path_with_its_weight(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = (WeightedPath(("s1", "s3", "s2"), 1),)
+    split = Routes(t_s=99.0, cause="request", routes=(Route("h1", "h2", ("s1", "s2"), 3, others),))
+    before = [message for message in telemetry(99.5) if message.t_s < 99.0]
+    run_dir = recorded(tmp_path, [*before, split])
+    pairs = {(one.src, one.dst): one for one in mirrored(run_dir, None, runs=False).pairs}
+    assert pairs["h1", "h2"].weight == 3
+    assert pairs["h1", "h2"].others == others
+    assert main(["twin", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "s1 s2 (weight 3)" in shown
+    assert "s1 s3 s2 (weight 1)" in shown
 
 
 def test_an_instant_without_a_mirror_is_refused(tmp_path: Path) -> None:
