@@ -184,7 +184,7 @@ def test_splits_outlive_the_controller(network: Network, tmp_path: Path) -> None
         lab.ask(Reroute("split", (wanted,)), RerouteDone)
         assert reaches(network, "h1", "h3")
         before = _held(network)
-        with streaming(network, "h1", "h3", spacing_ms=2, duration_s=8) as stream:
+        with streaming(network, "h1", "h3", spacing_ms=5, duration_s=8) as stream:
             lab.process.kill()
             lab.process.wait(PATIENCE_S)
             with control(network, tmp_path):
