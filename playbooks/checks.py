@@ -97,6 +97,25 @@ def degradations_degrade(document: Document) -> Iterator[Problem]:
             yield document.problem((*path, "over_s"), message, "it must get there before it ends")
 
 
+def controller_crashes_apart(document: Document) -> Iterator[Problem]:
+    """The controller crashes only while it runs."""
+    crashes = [
+        (event["at_s"], event["for_s"], path)
+        for path, event in document.select("timeline", ANY)
+        if isinstance(event, dict)
+        and event.get("do") == "controller-crash"
+        and _is_number(event.get("at_s"))
+        and _is_number(event.get("for_s"))
+    ]
+    dead_until_s = -math.inf
+    for at_s, for_s, path in sorted(crashes, key=lambda crash: crash[0]):
+        if at_s <= dead_until_s + 1e-6:
+            message = f"the controller is dead until {dead_until_s:g} s already"
+            hint = "let it crash later, or take this one out"
+            yield document.problem((*path, "at_s"), message, hint)
+        dead_until_s = max(dead_until_s, at_s + for_s)
+
+
 def metrics_known(document: Document) -> Iterator[Problem]:
     """Only known metrics are expected."""
     for path, _ in document.select("expect", ANY):
@@ -104,7 +123,13 @@ def metrics_known(document: Document) -> Iterator[Problem]:
             yield document.problem(path, "is not a metric", did_you_mean(path[-1], METRICS))
 
 
-CHECKS = (network_exists, times_fit, degradations_degrade, metrics_known)
+CHECKS = (
+    network_exists,
+    times_fit,
+    degradations_degrade,
+    controller_crashes_apart,
+    metrics_known,
+)
 
 
 def _unknown_nodes(document: Document, topology: Topology) -> Iterator[Problem]:
