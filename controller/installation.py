@@ -291,11 +291,8 @@ class Installation:
     def _missing_meters(self, switches: Sequence[str]) -> list[MeterChange]:
         wanted = [meter for meter in self._meters if meter.switch in switches]
         installed = self._switches.installed_meters({meter.switch for meter in wanted})
-        return [
-            change
-            for switch, there in installed.items()
-            for change in meters.missing((m for m in wanted if m.switch == switch), there)
-        ]
+        answering = (meter for meter in wanted if meter.switch in installed)
+        return meters.missing(answering, (m for there in installed.values() for m in there))
 
     def _groups_of(self, switch: str) -> tuple[Group, ...]:
         return tuple(g for g in self._protection.groups(self.avoided) if g.switch == switch)

@@ -10,7 +10,8 @@ import struct
 from collections.abc import Iterator
 
 ETH_TYPE_LLDP = 0x88CC
-LLDP_MULTICAST = "01:80:c2:00:00:0e"
+_MULTICAST = bytes.fromhex("0180c200000e")
+LLDP_MULTICAST = _MULTICAST.hex(":")
 """The nearest bridge: no bridge forwards what is sent to it."""
 
 TOKEN_BYTES = 8
@@ -27,7 +28,7 @@ _LENGTH_MASK = (1 << _TYPE_SHIFT) - 1
 
 def probe_frame(datapath_id: int, port: int, token: bytes) -> bytes:
     """The frame that leaves the switch `datapath_id` by `port`."""
-    header = _HEADER.pack(bytes.fromhex(LLDP_MULTICAST.replace(":", "")), _SOURCE, ETH_TYPE_LLDP)
+    header = _HEADER.pack(_MULTICAST, _SOURCE, ETH_TYPE_LLDP)
     return header + b"".join(
         (
             _tlv(_CHASSIS_ID, _LOCALLY_ASSIGNED + f"dpid:{datapath_id:016x}".encode()),

@@ -109,7 +109,8 @@ class GroupCounters(msgspec.Struct, frozen=True):
     packets: int
     bytes: int
     bucket_packets: tuple[int, ...]
-    """Of each bucket, in order: the first of a protected hop is the path, the second the detour."""
+    """Of each bucket, in the order in which the switch prefers them: the path of a protected hop,
+    then its detour; the other way round while the link is avoided, since one end saw it fail."""
 
 
 class MeterCounters(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
-"""OpenFlow 1.3 messages for flow entries and groups. All message building is here.
+"""OpenFlow 1.3 messages: flow entries, groups, meters, bundles, requests, packets to be sent.
 
 `datapath` is the library's: it brings `ofproto` (constants) and `ofproto_parser` (messages).
+Flow-mods are put together in `controller.flow_mod`.
 """
 
 from __future__ import annotations
@@ -80,17 +81,17 @@ def _flow_mod(datapath: Any, change: Change) -> FlowMod:
     return FlowMod(protocol, change, _instructions)
 
 
-def _instructions(datapath: Any, entry: FlowEntry) -> list[Any]:
-    ofproto, parser = datapath.ofproto, datapath.ofproto_parser
+def _instructions(protocol: Protocol, entry: FlowEntry) -> list[Any]:
+    ofproto, parser = protocol.ofproto, protocol.ofproto_parser
     actions = []
     if entry.pop_vlan:
-        actions += [parser.OFPActionPopVlan(), _forget_in_port(datapath)]
+        actions += [parser.OFPActionPopVlan(), _forget_in_port(parser)]
     if entry.set_eth_dst is not None:
         actions.append(parser.OFPActionSetField(eth_dst=entry.set_eth_dst))
     if entry.set_ip_dscp is not None:
         actions.append(parser.OFPActionSetField(ip_dscp=entry.set_ip_dscp))
     if entry.spread is not None:
-        actions.append(_tell_flows_apart(datapath, entry.spread))
+        actions.append(_tell_flows_apart(parser, entry.spread))
     if entry.output is not None:
         actions.append(parser.OFPActionOutput(entry.output, ofproto.OFPCML_NO_BUFFER))
     if entry.group is not None:
@@ -105,14 +106,14 @@ def _instructions(datapath: Any, entry: FlowEntry) -> list[Any]:
     return instructions
 
 
-def _forget_in_port(datapath: Any) -> Any:
+def _forget_in_port(parser: Any) -> Any:
     """Let a packet go back where it came from, which an output does not do by itself."""
-    return datapath.ofproto_parser.NXActionRegLoad(_IN_PORT_BITS, "in_port_nxm", 0)
+    return parser.NXActionRegLoad(_IN_PORT_BITS, "in_port_nxm", 0)
 
 
-def _tell_flows_apart(datapath: Any, values: int) -> Any:
+def _tell_flows_apart(parser: Any, values: int) -> Any:
     """Write a hash of addresses, protocol and ports into a register; see `way_entries`."""
-    return datapath.ofproto_parser.NXActionMultipath(
+    return parser.NXActionMultipath(
         _HASH_ADDRESSES_AND_PORTS, 0, _MODULO_N, values - 1, 0, _REGISTER_BITS, "reg0"
     )
 
@@ -139,7 +140,7 @@ def _bucket(datapath: Any, bucket: Bucket) -> Any:
     actions = []
     if bucket.push is not None:
         actions += [
-            _forget_in_port(datapath),
+            _forget_in_port(parser),
             parser.OFPActionPushVlan(_ETH_TYPE_VLAN),
             parser.OFPActionSetField(vlan_vid=VLAN_PRESENT | bucket.push),
         ]

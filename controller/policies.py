@@ -7,7 +7,7 @@ is held to the rate, be it from several hosts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from controller.flow_entries import (
     IP_PROTOCOLS,
@@ -45,6 +45,11 @@ def policy_meters(topology: Topology) -> Iterator[Meter]:
             burst_kbit = round(policy.limit.burst_bits / 1e3)
             for switch in _ingresses(topology, policy):
                 yield Meter(switch, number, rate_kbps, burst_kbit)
+
+
+def highest_meters(topology: Topology) -> Mapping[str, int]:
+    """The highest number of a meter of each switch that has any: it must offer as many."""
+    return {meter.switch: meter.meter_id for meter in policy_meters(topology)}  # in order
 
 
 def _entry(switch: str, number: int, policy: Policy, match: Match) -> FlowEntry:

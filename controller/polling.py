@@ -6,15 +6,12 @@ asked half as often, and so on down to an eighth; every prompt answer doubles th
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 _MOST_SLOWED = 8
 _IDLE = 5
 """So many times more rarely a switch is asked for what it has none of."""
-
-_ECHOES = 10
 
 
 @dataclass
@@ -66,19 +63,3 @@ class Poll:
         """The connection was lost: nothing is owed any more."""
         self._asked = None
         self._missed = False
-
-
-@dataclass
-class Echoes:
-    """Round trips of echo requests to one switch."""
-
-    _recent_s: deque[float] = field(default_factory=lambda: deque(maxlen=_ECHOES))
-
-    def add(self, round_trip_s: float) -> None:
-        """Take in one."""
-        self._recent_s.append(round_trip_s)
-
-    @property
-    def least_s(self) -> float | None:
-        """The quickest of the last ten: what the channel takes when nobody is busy."""
-        return min(self._recent_s, default=None)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
@@ -29,7 +28,7 @@ from controller.messages import (
     LinkState,
     Message,
 )
-from controller.policies import policy_meters
+from controller.policies import highest_meters
 from controller.router import Router
 from controller.socket_address import SOCKET_NAME
 from controller.switches import OpenFlowSwitches
@@ -101,8 +100,8 @@ class Service:
             dead=lambda: self._router.links.dead,
         )
         self._why_down: dict[DirectedLink, str] = {}
-        """By (switch, neighbour): what each port that is down has reported."""
-        self._meters_needed = Counter(meter.switch for meter in policy_meters(topology))
+        """By (switch, neighbour): why each port is down, as last reported; "" once it is up."""
+        self._highest_meter = highest_meters(topology)
         self._arp = ArpResponder(self._addressing, self._publish, time.monotonic)
         self._wake = LightQueue(1)
 
@@ -136,7 +135,7 @@ class Service:
         for name, port in self._addressing.neighbour:
             if name == switch:
                 self.port_status(switch, port, why_down.get(port, "gone"))
-        if self._meters_needed[switch]:
+        if switch in self._highest_meter:
             self.switches.ask(switch, openflow.meter_features_request)
         self._router.switch_connected(switch)
         self._wake_up()
@@ -174,11 +173,12 @@ class Service:
             datapath.send_msg(openflow.packet_out(datapath, port, answer))
 
     def meter_features(self, switch: str, offered: int) -> None:
-        """`switch` can have so many meters."""
-        if offered < self._meters_needed[switch]:
+        """`switch` can have so many meters, numbered from 1."""
+        if offered < (highest := self._highest_meter[switch]):
             self._fail(
-                f"{switch} can have {offered} meters, but {self._meters_needed[switch]} policies "
-                "limit what enters there: take them out, or use Open vSwitch's userspace datapath"
+                f"{switch} can have {offered} meters, but policy {highest} limits what enters "
+                "there, and its meter has its number: put the policies that limit first, or take "
+                "them out, or use Open vSwitch's userspace datapath"
             )
 
     # --- northbound ---------------------------------------------------------------------------

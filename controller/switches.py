@@ -19,11 +19,16 @@ from controller.groups import Group, GroupChange
 from controller.meters import Meter, MeterChange
 
 _ANSWER_TIMEOUT_S = 2.0
-_REFUSED = "refused an entry"
 
 _Batch = tuple[list[Change], list[GroupChange]]
 
 _logger = logging.getLogger(__name__)
+
+
+class _Refused(str):
+    """Why a batch failed that the switch has understood, and will not carry out."""
+
+    __slots__ = ()
 
 
 @dataclass
@@ -94,7 +99,7 @@ class OpenFlowSwitches:
         failed |= dict.fromkeys(batches.keys() - able.keys(), "is not connected")
         errors = self._send(able, openflow.bundle if atomic else openflow.batch)
         if atomic:
-            refused = [switch for switch, error in errors.items() if error.startswith(_REFUSED)]
+            refused = [switch for switch, error in errors.items() if isinstance(error, _Refused)]
             again = {switch: able[switch] for switch in refused if switch in self.connected}
             errors = {s: error for s, error in errors.items() if s not in again}
             errors |= self._send(again, openflow.batch)
@@ -169,7 +174,7 @@ class OpenFlowSwitches:
     def refused(self, datapath: Any, xid: int, error: str) -> None:
         """An error message has arrived; its batch's barrier reply follows."""
         if waiting := self._waiting.get((datapath, xid)):
-            waiting.error = f"{_REFUSED} ({error})"
+            waiting.error = _Refused(f"refused an entry ({error})")
         _logger.warning("datapath %s answers %s", datapath.id, error)
 
     def replied(self, datapath: Any, xid: int, part: Sequence[Any], more: bool) -> list[Any] | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from controller import openflow
 from controller.counters import OdTotals, group_counters, meter_counters, port_counters
+from controller.echoes import Echoes
 from controller.link_probes import LinkProbes
 from controller.messages import (
     Gap,
@@ -21,7 +22,7 @@ from controller.messages import (
     PortStats,
     SwitchHealth,
 )
-from controller.polling import Echoes, Poll
+from controller.polling import Poll
 from controller.switches import OpenFlowSwitches
 from topologies.addressing import Addressing
 from topologies.model import DirectedLink, Topology

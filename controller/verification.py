@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 
 from controller.flow_entries import IP_PROTOCOLS, FlowEntry
 from controller.forwarding import (
@@ -73,6 +74,7 @@ def verify(
     kinds = [
         (traffic, eth_type) for traffic in kinds_of_traffic(topology) for eth_type in IP_PROTOCOLS
     ]
+    denies = cache(partial(is_denied, topology))
     walks = denied = 0
     breaches: list[Breach] = []
     for state, failure in states.items():
@@ -80,7 +82,7 @@ def verify(
             for traffic, eth_type in kinds:
                 for packet in forwarding.kinds(pair, traffic, eth_type):
                     walks += 1
-                    deny = is_denied(topology, pair, packet.traffic)
+                    deny = denies(pair, packet.traffic)
                     denied += deny
                     try:
                         forwarding.follow(packet, failure)

@@ -170,7 +170,7 @@ def test_flows_are_spread_as_the_weights_and_keep_to_their_paths(
 def test_moves_between_splits_lose_nothing(network: Network, tmp_path: Path) -> None:
     with control(network, tmp_path) as lab:
         assert reaches(network, "h1", "h3")
-        with streaming(network, "h1", "h3", spacing_ms=2, duration_s=6) as stream:
+        with streaming(network, "h1", "h3", spacing_ms=5, duration_s=6) as stream:
             for number in range(10):
                 wanted = split(1 + number % 3, 1 + number % 2)
                 done = lab.ask(Reroute(str(number), (wanted,)), RerouteDone)

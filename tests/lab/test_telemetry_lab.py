@@ -111,7 +111,9 @@ def test_switches_that_hang_leave_gaps(network: Network, tmp_path: Path) -> None
         before = lab.await_message(PortStats, lambda m: m.datapath == "s1")
         os.kill(vswitchd, signal.SIGSTOP)
         try:
-            gap = lab.await_message(Gap, lambda m: m.missing == "port-stats")
+            gap = lab.await_message(
+                Gap, lambda m: (m.datapath, m.missing) == (before.datapath, "port-stats")
+            )
         finally:
             os.kill(vswitchd, signal.SIGCONT)
         assert gap.answered_s is not None

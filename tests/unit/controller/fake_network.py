@@ -71,19 +71,19 @@ class FakeNetwork:
         atomic: bool = False,  # noqa: ARG002 (one at a time is the hardest case)
     ) -> Mapping[str, str]:
         self.commits.append(list(changes))
-        for meter_change in meters:
-            meter = meter_change.meter
-            assert (meter.meter_id in self.meters[meter.switch]) == meter_change.modify
-            self.meters[meter.switch][meter.meter_id] = meter
-        for change in groups:
-            self._change_group(change)
+        asked = {change.entry.switch for change in changes}
+        asked |= {change.group.switch for change in groups}
+        asked |= {change.meter.switch for change in meters}
+        failed = dict.fromkeys(asked - self.connected, "is not connected")
+        failed |= {switch: self.refusing[switch] for switch in asked & self.refusing.keys()}
+        for meter in (change for change in meters if change.meter.switch not in failed):
+            self._change_meter(meter)
+        for group in (change for change in groups if change.group.switch not in failed):
+            self._change_group(group)
         queues: defaultdict[str, list[Change]] = defaultdict(list)
         for change in changes:
-            queues[change.entry.switch].append(change)
-        failed = dict.fromkeys(queues.keys() - self.connected, "is not connected")
-        failed |= {switch: self.refusing[switch] for switch in queues.keys() & self.refusing.keys()}
-        for switch in failed:
-            del queues[switch]
+            if change.entry.switch not in failed:
+                queues[change.entry.switch].append(change)
         while queues:
             switch = self._random.choice(sorted(queues))
             self.tables[switch].apply([queues[switch].pop(0)])
@@ -100,6 +100,11 @@ class FakeNetwork:
 
     def installed_meters(self, switches: Iterable[str]) -> Mapping[str, tuple[Meter, ...]]:
         return {s: tuple(self.meters[s].values()) for s in switches if s in self.connected}
+
+    def _change_meter(self, change: MeterChange) -> None:
+        meters, meter = self.meters[change.meter.switch], change.meter
+        assert (meter.meter_id in meters) == change.modify, change
+        meters[meter.meter_id] = meter
 
     def _change_group(self, change: GroupChange) -> None:
         groups, number = self.groups[change.group.switch], change.group.group_id

@@ -13,7 +13,7 @@ from controller.flow_entries import ETH_TYPE_IPV4, ETH_TYPE_IPV6, drop_entry, ro
 from controller.forwarding import DeniedError, Forwarding, LostError
 from controller.labels import Labels
 from controller.meters import Meter, MeterChange, missing
-from controller.policies import policy_entries, policy_meters
+from controller.policies import highest_meters, policy_entries, policy_meters
 from controller.standing_entries import standing_entries
 from controller.verification import verify
 from topologies.addressing import address
@@ -176,3 +176,9 @@ def test_meters_are_brought_up_to_date_by_as_little_as_needed() -> None:
         MeterChange(one, modify=True),
         MeterChange(two),
     ]
+
+
+def test_a_switch_has_to_offer_as_many_meters_as_the_highest_number_of_one() -> None:
+    limits = [Policy("a", "any", limit=LIMIT), Policy("x", "d"), Policy("x", "any", limit=LIMIT)]
+    assert highest_meters(zoned(*limits)) == {"s0": 3, "s1": 3}
+    assert highest_meters(zoned(*limits[:2])) == {"s0": 1}

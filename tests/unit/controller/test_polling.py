@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from controller.polling import Echoes, Poll
+from controller.polling import Poll
 
 
 def run(poll: Poll, ticks: range, *, answers: bool) -> dict[int, str]:
@@ -59,13 +59,3 @@ def test_a_lost_connection_owes_nothing() -> None:
     poll.forget()
     assert not poll.outstanding
     assert not poll.overdue
-
-
-def test_the_channel_is_as_quick_as_its_quickest_echo_of_late() -> None:
-    echoes = Echoes()
-    assert echoes.least_s is None
-    for round_trip_s in (0.1, *[0.3] * 9):
-        echoes.add(round_trip_s)
-    assert echoes.least_s == 0.1
-    echoes.add(0.3)
-    assert echoes.least_s == 0.3

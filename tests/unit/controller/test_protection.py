@@ -15,7 +15,7 @@ from controller.forwarding import Failure, Forwarding, LostError
 from controller.groups import Bucket, Group, missing, surplus
 from controller.labels import Labels
 from controller.protection import Protection
-from controller.router import Router
+from controller.router import WAIT_TO_RESTORE_S, Router
 from controller.standing_entries import standing_entries
 from controller.verification import verify
 from topologies.addressing import address
@@ -104,20 +104,8 @@ def test_a_detour_may_lead_back_the_way_the_packet_came() -> None:
 
 
 def test_a_link_that_is_avoided_is_not_used_though_its_port_is_alive() -> None:
-    topology = ring(4)
-    network = FakeNetwork(topology)
-    router = Router(
-        topology,
-        "delay",
-        network,
-        lambda _: None,
-        network.defer,
-        network.clock,
-        detours=detours(topology),
-    )
-    for switch in topology.switches:
-        router.switch_connected(switch.name)
-    router.work()
+    network = FakeNetwork(ring(4))
+    router = _protecting(network)
     port = network.addressing.port["s0", "s1"]
     straight = [g for g in network.groups["s0"].values() if g.buckets[0].output == port]
     assert straight
@@ -133,6 +121,49 @@ def test_a_link_that_is_avoided_is_not_used_though_its_port_is_alive() -> None:
     network.pass_time(5.0)
     router.work()
     assert network.groups["s0"][straight[0].group_id] == straight[0]
+
+
+def test_what_an_earlier_controller_avoids_stays_avoided_until_the_last_switch_is_there() -> None:
+    network = FakeNetwork(ring(4))
+    first = _protecting(network)
+    first.set_port("s1", "s0", up=False)  # s0 itself sees nothing
+    first.work()
+    avoiding = dict(network.groups["s0"])
+    network.kill_controller()
+    network.connected.remove("s1")
+    router = _protecting(network)
+    network.pass_time(2 * WAIT_TO_RESTORE_S)
+    while router.work() == 0.0:
+        pass
+    assert network.groups["s0"] == avoiding
+    network.connected.add("s1")
+    router.set_port("s1", "s0", up=False)
+    router.switch_connected("s1")
+    router.work()
+    assert network.groups["s0"] == avoiding
+    router.set_port("s1", "s0", up=True)
+    router.work()
+    network.pass_time(2 * WAIT_TO_RESTORE_S)
+    while router.work() == 0.0:
+        pass
+    assert network.groups["s0"] != avoiding
+
+
+def _protecting(network: FakeNetwork) -> Router:
+    """A router that has met the switches that are connected."""
+    router = Router(
+        network.topology,
+        "delay",
+        network,
+        lambda _: None,
+        network.defer,
+        network.clock,
+        detours=detours(network.topology),
+    )
+    for switch in sorted(network.connected):
+        router.switch_connected(switch)
+    router.work()
+    return router
 
 
 def test_groups_are_brought_up_to_date_by_as_little_as_needed() -> None:

@@ -226,8 +226,9 @@ def test_a_pair_that_is_there_already_is_pinned_by_its_cookie_alone() -> None:
     lab = Lab().connect_all()
     before = lab.router.installation.routes["h0", "h1"].entries
     lab.network.commits.clear()
-    done = lab.reroute(Route("h0", "h1", ("s0", "s1")), Route("h0", "h1", ("s0", "s1")))
+    done = lab.reroute(Route("h0", "h1", ("s0", "s1")))
     assert done.applied == (Route("h0", "h1", ("s0", "s1")),)
+    assert done.refused == ()
     (change,) = [change for commit in lab.network.commits for change in commit]
     assert replace(change.entry, cookie=before.ingress.cookie) == before.ingress
     assert change.entry.requested

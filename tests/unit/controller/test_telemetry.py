@@ -130,6 +130,19 @@ def test_nothing_is_told_of_a_switch_that_is_not_connected() -> None:
     assert lab.told == []
 
 
+def test_a_switch_that_was_away_is_not_called_silent_when_it_is_back() -> None:
+    lab = Lab()
+    lab.tick("s0", 1)
+    lab.tick("s1", 1)
+    lab.switches.forget("s1", lab.datapaths["s1"])
+    lab.telemetry.lost("s1")
+    for number in range(2, 21):
+        assert lab.tick("s1", number) == []
+    lab.switches.add("s1", lab.datapaths["s1"])
+    assert "probe" in lab.tick("s1", 21)
+    assert not [message for message in lab.told if isinstance(message, LinkSilence)]
+
+
 def test_health_tells_the_round_trip_and_what_is_owed() -> None:
     lab = Lab()
     for number in range(4):
