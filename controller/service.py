@@ -176,9 +176,9 @@ class Service:
         """`switch` can have so many meters, numbered from 1."""
         if offered < (highest := self._highest_meter[switch]):
             self._fail(
-                f"{switch} can have {offered} meters, but policy {highest} limits what enters "
-                "there, and its meter has its number: put the policies that limit first, or take "
-                "them out, or use Open vSwitch's userspace datapath"
+                f"{switch} can have meters 1 to {offered}, but policy {highest} limits what enters "
+                "there, and its meter bears its number: take policies out, or use Open vSwitch's "
+                "userspace datapath"
             )
 
     # --- northbound ---------------------------------------------------------------------------
