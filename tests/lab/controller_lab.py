@@ -22,6 +22,9 @@ from topologies.model import Topology
 M = TypeVar("M")
 PATIENCE_S = 15.0
 
+_LISTENING = ["ss", "-Hlun", "sport = :2112"]
+"""Prints irtt's server once it listens, else nothing; see ss(8)."""
+
 
 @dataclass(frozen=True)
 class ControllerLab:
@@ -90,6 +93,8 @@ def streaming(
     # With a minimum interval, the server drops packets that a busy machine has bunched up.
     server = network.hosts.start(target, ["irtt", "server", "-i", "0"])
     try:
+        # A client that finds nobody listening ends at once.
+        wait_for(lambda: bool(network.hosts.run(target, _LISTENING).stdout))
         address = network.addressing.ipv4[target]
         pace = ["-i", f"{spacing_ms}ms", "-d", f"{duration_s}s"]
         argv = ["irtt", "client", "-Q", "-o", "-", *pace, address]
