@@ -25,7 +25,8 @@ from benchmarks.recovery_lab import (
 from testbed import frr, openvswitch
 from testbed.distributed import DistributedNetwork
 from testbed.links.probing import open_backend
-from testbed.modes import CONVERGENCE_S, DistributedMode, missing_programs, open_network
+from testbed.mode_network import open_network
+from testbed.modes import CONVERGENCE_S, DistributedMode, missing_programs
 from testbed.reference.errors import MeasurementError
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology

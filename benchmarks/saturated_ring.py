@@ -130,7 +130,7 @@ def summarise(samples: list[FidelitySample], rates_mbps: list[float]) -> Saturat
         cpu_percent=sum(sample.cpu_percent for sample in samples) / number,
         lateness_p99_ms=max(sample.lateness_p99_ms for sample in samples),
         daemon_cpu_percent=sum(sample.daemon_cpu_percent for sample in samples) / number,
-        switch_cpu_percent=sum(sample.switch_cpu_percent for sample in samples) / number,
+        switch_cpu_percent=sum(sample.switch_cpu_percent or 0.0 for sample in samples) / number,
         reasons=tuple(one.sentence for one in judged(samples) if one.level != "valid"),
     )
 

@@ -12,6 +12,7 @@ from cli.progress import RunProgress
 from controller.errors import StartError
 from generators.history import HistoryError
 from playbooks.expectations import unmet
+from playbooks.mode_checks import ModeError
 from playbooks.plan import ProtectionMode
 from playbooks.preparation import (
     MissingProgramError,
@@ -30,7 +31,7 @@ from testbed.sandbox import Sandbox, SandboxUnavailableError
 from twin.policies import UnknownPolicyError
 
 DEFAULT_OUT = Path("runs")
-_WRONG_INPUT = (UnknownPolicyError, HistoryError, RunDirectoryError, StartError)
+_WRONG_INPUT = (ModeError, UnknownPolicyError, HistoryError, RunDirectoryError, StartError)
 _UNABLE = (MissingProgramError, SandboxUnavailableError, LinkError)
 
 

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from cli.errors import UserError
 from cli.output import messages, print_json, results
-from cli.runs import HELP, named_run, running_lab
+from cli.runs import HELP, named_run, refuse_without_controller, running_lab
 from controller.table_rows import FlowRow, GroupRow, flow_rows, group_rows, label_pairs
 from results.run_directory import RunDirectory
 from testbed.lab_entry import entering
@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the tables."""
     run_dir = named_run(arguments.run)
     try:
+        refuse_without_controller(run_dir, "flow entries")
         topology = run_dir.read_topology()
         names = _names(topology, arguments.switch)
         live, tables = _tables(run_dir)

@@ -16,6 +16,7 @@ from results.run_directory import Event
 
 _WORDS: Mapping[str, str] = {
     "lab-starting": "lab starting",
+    "converged": "all paths found after {after_s} s",
     "lab-ready": "lab ready, all routes confirmed",
     "traffic-start": "traffic",
     "measure-start": "measuring",

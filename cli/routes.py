@@ -27,7 +27,8 @@ from controller.messages import FromController, Routes, route_of
 from controller.northbound_client import connect
 from results.route_history import PlacedRoute, RouteHistory
 from results.run_clock import RunClock, run_clock
-from results.run_directory import Event, RunDirectory, read_lines
+from results.run_directory import Event, Manifest, RunDirectory, read_lines
+from testbed.modes import is_mode
 from topologies.model import OdPair, Topology, Way
 
 _PATIENCE_S = 5.0
@@ -45,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     run_dir = named_run(arguments.run)
     try:
         pairs = _pairs(run_dir.read_topology(), arguments.pair)
-        clock = run_clock(run_dir.read_manifest(), read_lines(run_dir.events, Event))
+        manifest = run_dir.read_manifest()
+        clock = run_clock(manifest, read_lines(run_dir.events, Event))
         history = RouteHistory()
         history.take(read_lines(run_dir.telemetry, cast(Any, FromController)))
         live = _ask(run_dir, history)
@@ -57,8 +59,14 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"run": run_dir.path.name, "live": live, "routes": rows})
     else:
         results.print(_table(history, clock, routes))
-        messages.print("as they are now" if live else "as they were at the end of the run")
+        messages.print(_as_of(manifest, live))
     return 0
+
+
+def _as_of(manifest: Manifest, live: bool) -> str:
+    if is_mode(manifest.policy):
+        return "as they were seen last: the network finds its paths itself, and is asked each second"
+    return "as they are now" if live else "as they were at the end of the run"
 
 
 def _pairs(topology: Topology, wish: str | None) -> tuple[OdPair, ...]:

@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="twin",
         metavar="P",
         help="shortest-path, ecmp, greedy, twin (default), or module:Class for one of your own "
-        "(docs/policies.md)",
+        "(docs/policies.md); or a network without controller and twin: spanning-tree (RSTP of "
+        "Open vSwitch), ospf (FRR's OSPF with BFD)",
     )
     parser.add_argument(
         "--protection",
@@ -71,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(finished.summary.document())
     else:
         results.print(figures_table(finished.summary))
+    for note in finished.run_dir.read_manifest().notes:
+        messages.print(f"note: {note}", highlight=False)
     for sentence in finished.unmet:
         messages.print(f"not as expected: {sentence}", style="bold red", highlight=False)
     if failed := finished.summary.metrics.get("policy_problems"):

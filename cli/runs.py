@@ -7,6 +7,7 @@ from pathlib import Path
 from cli.errors import UserError
 from results.run_directory import RunDirectory
 from testbed.labs import RunningLab, running_labs
+from testbed.modes import is_mode
 
 HELP = "a run's directory, or the id that `twinbed ps` shows; it may still be running"
 
@@ -36,6 +37,21 @@ def is_running(word: str) -> bool:
 
 def _running() -> dict[str, Path]:
     return {lab.run_id: lab.run_dir for lab in running_labs()}
+
+
+def refuse_without_controller(run_dir: RunDirectory, asked: str) -> None:
+    """Say of a network without a controller that it has nothing of what is asked for.
+
+    Raises:
+        UserError: the run had neither controller nor twin.
+        OSError, msgspec.DecodeError: it is no run directory.
+    """
+    policy = run_dir.read_manifest().policy
+    if is_mode(policy):
+        raise UserError(
+            f"{run_dir.path} ran under {policy}, without controller and twin, and has no {asked}: "
+            "`twinbed routes RUN` shows the paths that were found, `events` what happened"
+        )
 
 
 def running_lab(run_dir: RunDirectory) -> RunningLab | None:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from cli.errors import UserError
 from cli.output import print_json, results
-from cli.runs import HELP, named_run, running_lab
+from cli.runs import HELP, named_run, refuse_without_controller, running_lab
 from cli.way_words import in_words
 from playbooks.mirrored import MirrorImage, NotMirroredError, PairImage, mirrored
 
@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read the telemetry, and print what it says."""
     run_dir = named_run(arguments.run)
     try:
+        refuse_without_controller(run_dir, "twin's mirror")
         image = mirrored(run_dir, arguments.at, runs=running_lab(run_dir) is not None)
     except NotMirroredError as error:
         raise UserError(str(error)) from error

@@ -24,6 +24,7 @@ from rich.table import Table
 
 from cli.errors import UserError
 from cli.output import print_json, results
+from cli.runs import refuse_without_controller
 from controller.dumped_tables import DumpError, entries_of, groups_of, meters_of
 from controller.messages import FromController, LinkState
 from controller.verification import Breach, Verified, verify
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Verify, and say what was found."""
     run_dir = RunDirectory(arguments.run)
     try:
+        refuse_without_controller(run_dir, "tables to walk through")
         tables = msgspec.json.decode(run_dir.tables.read_bytes(), type=dict[str, SwitchTables])
         protected = read_plan(run_dir.path).protection != "none"
         verified = _verify(run_dir, tables, protected)

@@ -32,7 +32,7 @@ from cli.errors import UserError
 from cli.execution import DEFAULT_OUT, as_user_errors, playbook_file
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
-from cli.runs import is_running, named_run
+from cli.runs import is_running, named_run, refuse_without_controller
 from cli.whatif_on_packets import Confirmation, confirm, confirmation_table
 from cli.whatif_words import add_scenario_arguments, scenario_of
 from playbooks.situations import NoSituationError, Pictured, of_playbook, of_run
@@ -123,7 +123,9 @@ def _pictured(arguments: argparse.Namespace, progress: RunProgress) -> Pictured:
     path = Path(arguments.what)
     try:
         if path.is_dir() or is_running(arguments.what):
-            return of_run(named_run(arguments.what), arguments.at)
+            run_dir = named_run(arguments.what)
+            refuse_without_controller(run_dir, "measured matrix to ask about (ask its playbook)")
+            return of_run(run_dir, arguments.at)
         file = playbook_file(arguments.what)
         return of_playbook(file, arguments.seed, arguments.history, arguments.at, progress.step)
     except NoSituationError as error:

@@ -17,6 +17,10 @@ from topologies.model import OdPair, Split, Way
 
 PROTOCOL_VERSION = 1
 
+OBSERVED = "observed"
+"""Cause of routes that a network without a controller has found: in the records of its run alone,
+and so late as they were looked at."""
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=False):
     """What all messages of the controller have in common."""
@@ -289,7 +293,7 @@ class Routes(Message, frozen=True, tag="routes"):
     """Routes now installed and confirmed: all of them in a snapshot, else the changed ones.
 
     `cause` is one of "baseline", "adoption" (found in the switches by a new controller),
-    "restoration" (after a port-status), "request", "snapshot".
+    "restoration" (after a port-status), "request", "snapshot", `OBSERVED`.
     """
 
     cause: str

@@ -24,11 +24,14 @@ from playbooks import event_sections, schema
 from playbooks.busiest import busiest_host, mean_matrix
 from playbooks.checks import BUSIEST
 from playbooks.choices import probe_plans, settled
+from playbooks.mode_checks import check_mode, heeded, notes
 from playbooks.models import Models, Progress, prepare_models
 from playbooks.plan import Plan, ProtectionMode, write_plan
 from results.run_directory import Manifest, RunDirectory
+from testbed import frr
 from testbed.capabilities import probe
 from testbed.links.probing import choose_backend
+from testbed.modes import is_mode, missing_programs
 from testbed.sandbox import Sandbox, probe_sandbox
 from topologies.model import Topology
 from topologies.paths import shortest_paths
@@ -83,6 +86,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
 
     Raises:
         DocumentError: the playbook or its network has problems.
+        ModeError: a mode without a controller cannot do what is asked for.
         UnknownPolicyError, HistoryError: the policy or the history cannot be used.
         StartError: the controller cannot run on the library that the environment asks for.
         MissingProgramError, SandboxUnavailableError, LinkError: this machine cannot do it.
@@ -90,9 +94,11 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     """
     playbook = _as_asked(schema.load_playbook(request.playbook), request)
     topology = playbook.network()
-    policy = resolve(request.policy).name
+    policy = policy_name(request.policy)
+    if is_mode(policy):
+        check_mode(policy, request.playbook, playbook, topology, request.protection)
     chosen_runtime()  # refuses what the controller cannot run on
-    check_programs()
+    check_programs(policy)
     sandbox = probe_sandbox()
     backend = choose_backend(probe())
     history = chosen_history(request.history, topology)
@@ -113,13 +119,24 @@ def _as_asked(playbook: schema.Playbook, request: Request) -> schema.Playbook:
     return playbook.model_copy(update={"routing": routing})
 
 
-def check_programs() -> None:
-    """Look for the programs of a lab.
+def policy_name(reference: str) -> str:
+    """The name of a policy of the twin, or the mode of a network that has none.
+
+    Raises:
+        UnknownPolicyError: there is neither.
+    """
+    return reference if is_mode(reference) else resolve(reference).name
+
+
+def check_programs(policy: str = "") -> None:
+    """Look for the programs of a lab, those of a mode included.
 
     Raises:
         MissingProgramError: naming all that are missing, and the command that installs them.
     """
     missing = {program: p for program, p in _PROGRAMS.items() if shutil.which(program) is None}
+    if is_mode(policy):
+        missing |= dict.fromkeys(missing_programs(policy), frr.PACKAGE)
     if missing:
         packages = " ".join(sorted(set(missing.values())))
         raise MissingProgramError(
@@ -215,7 +232,7 @@ def _plan(
     routing = shortest_paths(topology, playbook.routing.weight)
     actions = tuple(
         action
-        for event in playbook.timeline
+        for event in (heeded(playbook.timeline) if is_mode(policy) else playbook.timeline)
         for action in settled(event, topology, routing, mean_bps, schedule)
     )
     return Plan(
@@ -244,11 +261,11 @@ def _write(
     schedule: Schedule,
     plan: Plan,
 ) -> None:
-    started = datetime.now(timezone.utc)
+    started, policy = datetime.now(timezone.utc), policy_name(request.policy)
     manifest = Manifest(
         run=run_dir.path.name,
         playbook=playbook.name,
-        policy=resolve(request.policy).name,
+        policy=policy,
         seed=request.seed,
         started_at=started.isoformat(timespec="seconds"),
         realtime_minus_monotonic_s=time.time() - time.monotonic(),
@@ -256,6 +273,7 @@ def _write(
         backend=plan.backend,
         versions=versions(),
         bounds=playbook.fidelity.bounds(),
+        notes=tuple(notes(policy, playbook)) if is_mode(policy) else (),
     )
     run_dir.manifest.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     run_dir.playbook.write_text(schema.dump_playbook(playbook))

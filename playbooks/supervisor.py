@@ -25,16 +25,20 @@ from generators.replay import Replay, ReplayError
 from generators.replay_plan import LEAD_S
 from generators.replay_plan import plan as plan_clients
 from generators.schedule import Schedule
+from playbooks.observer import Observer
 from playbooks.plan import Plan, read_plan
 from playbooks.processes import CONTROLLER, Processes
 from playbooks.stage import Stage
 from playbooks.timeline import instants
 from results.run_directory import Event, RunDirectory
 from testbed import openvswitch, sandbox, switch_tables
+from testbed.distributed import Convergence
 from testbed.fidelity import FidelityMonitor
 from testbed.idle_check import check_links, check_paths
 from testbed.links.backend import LinkBackend, LinkError
 from testbed.links.probing import open_backend
+from testbed.mode_network import open_network
+from testbed.modes import CONVERGENCE_S, DistributedMode, is_mode
 from testbed.network import Network
 from testbed.probes import Probes, ProbesError
 from testbed.records import FidelitySample, IdleCheck, LinksSample
@@ -90,6 +94,10 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._processes = Processes(run_dir.logs, self._selector)
         self._monitor: FidelityMonitor | None = None
+        self._observer: Observer | None = None
+        """Of a network without a controller."""
+        self._routing: Ways = {}
+        """Before the workload."""
         self._sample_at_s = 0.0
 
     def run(self) -> None:
@@ -134,7 +142,39 @@ class Supervisor:
     # --- start ------------------------------------------------------------------------------
 
     def _start(self) -> Network:
-        """Everything up, all routes confirmed, the twin in step."""
+        """Everything up, and every pair with a route: see `self._routing`."""
+        mode = self._plan.policy
+        return self._start_mode(mode) if is_mode(mode) else self._start_controlled()
+
+    def _start_mode(self, mode: DistributedMode) -> Network:
+        """A network that has found all paths by itself, and somebody who watches it."""
+        begin_s = time.monotonic()
+        links = self._open_links()
+        switch_pid = self._open_switches().pid if mode == "spanning-tree" else None
+        logs, weight = self._run_dir.logs, self._plan.weight
+        network = open_network(mode, self._topology, links, weight, logs)
+        self._monitor = FidelityMonitor(self._topology, links, switch_pid)
+        convergence = Convergence(network)
+        if not self._await(convergence.reached, begin_s + CONVERGENCE_S, every_s=0.1):
+            raise LabError(self._overdue(mode, "converged", CONVERGENCE_S))
+        self.record("converged", {"after_s": round(time.monotonic() - begin_s, 2)})
+        self._routing = convergence.paths
+        self._observer = Observer(network, convergence.paths, self._run_dir.telemetry)
+        self._observer.start()
+        return network
+
+    def _open_links(self) -> LinkBackend:
+        links: LinkBackend = open_backend(self._plan.backend, self._run_dir.logs)
+        self._processes.watch(links.processes())
+        return links
+
+    def _open_switches(self) -> subprocess.Popen[bytes]:
+        switches = openvswitch.start(self._run_dir.logs)
+        self._processes.watch(switches.processes())
+        return switches.ovs_vswitchd
+
+    def _start_controlled(self) -> Network:
+        """All routes confirmed by the controller, the twin in step."""
         plan, here = self._plan, str(self._run_dir.path)
         self._processes.start(
             CONTROLLER,
@@ -153,16 +193,17 @@ class Supervisor:
             *(("--weights", plan.forecaster) if plan.forecaster else ()),
             *("--imputer", plan.imputer),
         )
-        links: LinkBackend = open_backend(plan.backend, self._run_dir.logs)
-        self._processes.watch(links.processes())
-        switches = openvswitch.start(self._run_dir.logs)
-        self._processes.watch(switches.processes())
+        links, switches = self._open_links(), self._open_switches()
         network = Network(self._topology, links)
         if plan.protection == "bfd":
             network.start_bfd()
-        self._monitor = FidelityMonitor(self._topology, links, switches.ovs_vswitchd.pid)
+        self._monitor = FidelityMonitor(self._topology, links, switches.pid)
         self._await_routes()
         self._await_twin()
+        if self._equal_cost:
+            self._routing = equal_cost_ways(self._topology)
+        else:
+            self._routing = shortest_paths(self._topology, plan.weight)
         return network
 
     def _await_routes(self) -> None:
@@ -185,12 +226,12 @@ class Supervisor:
         if not self._await(lambda: journal.exists() and journal.stat().st_size > 0, deadline_s):
             raise LabError(self._overdue("the twin", "mirrored the network", _TWIN_TIMEOUT_S))
 
-    def _await(self, there: Callable[[], bool], deadline_s: float) -> bool:
+    def _await(self, there: Callable[[], bool], deadline_s: float, every_s: float = 0.01) -> bool:
         """Whether it was there by then."""
         while not there():
             if time.monotonic() > deadline_s:
                 return False
-            self._pause(time.monotonic() + 0.01)
+            self._pause(time.monotonic() + every_s)
         return True
 
     def _overdue(self, who: str, had_not: str, timeout_s: float) -> str:
@@ -203,14 +244,9 @@ class Supervisor:
             LabError: nothing comes through somewhere; which, says the verdict.
         """
         lab = (self._topology, network.addressing, network.hosts)
-        ways: Ways
-        if self._equal_cost:
-            ways = equal_cost_ways(self._topology)
-        else:
-            ways = shortest_paths(self._topology, self._plan.weight)
         routing = {
             pair: way
-            for pair, way in ways.items()
+            for pair, way in self._routing.items()
             if not is_denied(self._topology, pair, Traffic("udp"))
         }
         checked: list[IdleCheck] = [*check_links(*lab), *check_paths(*lab, routing)]
@@ -264,10 +300,18 @@ class Supervisor:
         problems = probes.stop()
         replay.wait(_TAIL_S)
         self.record("traffic-end")
-        tables = switch_tables.dump(network.switches)
-        self._run_dir.tables.write_bytes(msgspec.json.encode(tables))
+        if self._observer is not None:
+            self._observer.stop()
+            self._check_observed()
+        else:
+            tables = switch_tables.dump(network.switches)
+            self._run_dir.tables.write_bytes(msgspec.json.encode(tables))
         for problem in (*problems, *replay.problems):
             self.record("problem", {"reason": problem})
+
+    def _check_observed(self) -> None:
+        if self._observer is not None and self._observer.problem:
+            raise LabError(self._observer.problem)
 
     def _next_interval(self, earliest_s: float) -> float:
         """The twin and the schedule agree on the intervals: multiples on CLOCK_MONOTONIC."""
@@ -301,6 +345,7 @@ class Supervisor:
         if self._monitor is None or time.monotonic() < self._sample_at_s:
             return
         self._sample_at_s = time.monotonic() + _SAMPLE_S
+        self._check_observed()
         _append(self._run_dir.fidelity, self._monitor.sample())
         _append(self._run_dir.links, self._monitor.sample_links())
 

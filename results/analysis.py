@@ -137,7 +137,7 @@ def _traffic(recording: Recording, window: Window) -> dict[str, Any]:
 def _links(recording: Recording, window: Window) -> dict[str, Any]:
     topology, telemetry = recording.topology, recording.telemetry
     loads = load.link_loads(telemetry, topology, window, STEP_S)
-    te = load.te_ratios(telemetry, topology, recording.events, window, STEP_S)
+    te = load.te_ratios(telemetry, topology, recording.events, window, STEP_S, recording.segments)
     details: dict[str, Any] = {}
     if te is not None:
         details["te_ratio_over_time"] = te.ratios

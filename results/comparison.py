@@ -37,6 +37,8 @@ class Figure:
     higher_is_better: bool = False
     in_points: bool = False
     """The change is a difference of percentages, not relative."""
+    of_twin: bool = False
+    """Only a run with a twin has it."""
 
 
 FIGURES = (
@@ -52,11 +54,25 @@ FIGURES = (
     Figure("mitigation_s", "mitigation", "s"),
     Figure("goodput_restored_s", "goodput restored after", "s"),
     Figure("goodput_restored_percent", "goodput under attack", "%", True, in_points=True),
-    Figure("false_alarms", "false alarms", ""),
-    Figure("predictive_accuracy_percent", "predictive accuracy", "%", True, in_points=True),
-    Figure("persistence_accuracy_percent", "persistence's accuracy", "%", True, in_points=True),
-    Figure("predictive_skill", "predictive skill", "", higher_is_better=True),
-    Figure("twin_latency_mape_percent", "twin's delay error", "%"),
+    Figure("false_alarms", "false alarms", "", of_twin=True),
+    Figure(
+        "predictive_accuracy_percent",
+        "predictive accuracy",
+        "%",
+        True,
+        in_points=True,
+        of_twin=True,
+    ),
+    Figure(
+        "persistence_accuracy_percent",
+        "persistence's accuracy",
+        "%",
+        True,
+        in_points=True,
+        of_twin=True,
+    ),
+    Figure("predictive_skill", "predictive skill", "", higher_is_better=True, of_twin=True),
+    Figure("twin_latency_mape_percent", "twin's delay error", "%", of_twin=True),
     Figure("staleness_ms.p95", "staleness, p95", "ms"),
 )
 

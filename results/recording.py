@@ -14,6 +14,7 @@ from generators.records import Received, Segment, TrafficRecord
 from generators.schedule import Schedule, ScheduleFileError
 from results.run_directory import Event, Manifest, RunDirectory, read_lines
 from results.timeline import Window, measured_window
+from testbed.modes import is_mode
 from testbed.records import FidelitySample, IdleCheck, LinksSample, ProbeStream
 from topologies.model import Topology
 from twin.records import TwinRecord
@@ -44,7 +45,7 @@ class Recording:
     window: Window | None
     """The measured window; up to the last packets received where the run ended early."""
     notes: tuple[str, ...]
-    """What was missing or unreadable."""
+    """The run's own, and what was missing or unreadable."""
 
     @property
     def workload(self) -> tuple[Received, ...]:
@@ -63,14 +64,15 @@ def load_recording(directory: RunDirectory) -> Recording:
     Raises:
         NotARunError: there is no readable `run.json` or `topology.json`.
     """
-    notes: list[str] = []
     manifest = _required(directory.manifest, directory.read_manifest)
+    notes: list[str] = [*manifest.notes]
     topology = _required(directory.topology, directory.read_topology)
     events: list[Event] = sorted(
         _lines(directory.events, Event, notes), key=lambda event: event.t_s
     )
     telemetry: tuple[FromController, ...] = _lines(directory.telemetry, FromController, notes)
-    twin: tuple[TwinRecord, ...] = _lines(directory.twin, TwinRecord, notes)
+    has_twin = directory.twin.exists() or not is_mode(manifest.policy)
+    twin: tuple[TwinRecord, ...] = _lines(directory.twin, TwinRecord, notes) if has_twin else ()
     traffic: tuple[TrafficRecord, ...] = _lines(directory.traffic, TrafficRecord, notes)
     probes: tuple[ProbeStream, ...] = _lines(directory.probes, ProbeStream, notes)
     fidelity: tuple[FidelitySample, ...] = _lines(directory.fidelity, FidelitySample, notes)

@@ -36,6 +36,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     versions: Mapping[str, str]
     bounds: Bounds = Bounds()
     """How far its fidelity may be off."""
+    notes: tuple[str, ...] = ()
+    """What to know when reading its figures."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     - traffic-start: step 0 of the schedule begins
     - lab-starting, lab-ready, measure-start, measure-end, traffic-end, lab-stopping,
       lab-stopped, interrupted
+    - converged: `{"after_s": s}`, a network without a controller has found all paths
     - link-down, link-up, flap-down, flap-up: `{"link": [a, b]}`, at the instant of the fault, as
       all that follow
     - end-down, end-up: `{"link": [a, b], "end": a}`
@@ -97,7 +100,7 @@ class RunDirectory:
 
     @property
     def telemetry(self) -> Path:
-        """Every northbound message of the controller."""
+        """Every northbound message of the controller; without one, what was observed."""
         return self.path / "telemetry.jsonl"
 
     @property

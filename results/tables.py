@@ -12,6 +12,7 @@ from rich.table import Table
 from results.comparison import FIGURES, Comparison, Estimate, Row, labelled, metric_value
 from results.summary import Summary
 from results.validity import worst
+from testbed.modes import is_mode
 
 _LONG_MS = 10e3
 """Times from here on are given in seconds."""
@@ -61,6 +62,8 @@ def figures_table(summary: Summary) -> Table:
         value = metric_value(summary.metrics, figure.metric)
         if value is not None:
             table.add_row(labelled(figure, [summary]), value_text(value, figure.unit))
+        elif figure.of_twin and is_mode(summary.policy):
+            table.add_row(figure.label, estimate_text(None, figure.unit))
     return table
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
+from testbed.interface_counters import InterfaceCounters, interface_counters
 from testbed.links.backend import LinkCondition, LinkError
 from testbed.network import Network
 from topologies.model import DirectedLink, Link, Routing
@@ -37,6 +39,25 @@ class DistributedNetwork(Network, ABC):
 
     def set_control_channel(self, switch: str, connected: bool) -> None:
         """Do nothing: there is no controller to be cut off from."""
+
+    def dead_processes(self) -> Sequence[str]:
+        """What has ended of the nodes that run, though it should not; a sentence each."""
+        return ()
+
+    def port_counters(self, switch: str) -> Mapping[str, InterfaceCounters]:
+        """Of the ports of a switch that are there, by neighbour: as the kernel counts, which is
+        what Open vSwitch tells too.
+
+        Raises:
+            OSError: it has no process any more.
+        """
+        seen = interface_counters(self.hosts.pid(switch) if switch in self.hosts else None)
+        ports = {
+            there: self.addressing.interface(here, there)
+            for here, there in self.addressing.port
+            if here == switch
+        }
+        return {there: seen[name] for there, name in ports.items() if name in seen}
 
     def whole_links(self) -> tuple[Link, ...]:
         """The core links that nothing is wrong with, at neither end."""

@@ -15,22 +15,26 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class FidelityMonitor:
-    """Samples the lab's use of the machine; each sample covers the time since the one before."""
+    """Samples the lab's use of the machine; each sample covers the time since the one before.
 
-    def __init__(self, topology: Topology, links: LinkBackend, switch_pid: int) -> None:
+    `switch_pid` is that of ovs-vswitchd; None where the kernel routes.
+    """
+
+    def __init__(self, topology: Topology, links: LinkBackend, switch_pid: int | None) -> None:
         self._directions = [one for link in topology.links for one in link.directions]
         self._links = links
         daemon = links.processes().get("link-daemon")
-        self._pids = {"switch": switch_pid} | ({"daemon": daemon.pid} if daemon else {})
+        pids = {"switch": switch_pid, "daemon": daemon.pid if daemon else None}
+        self._pids = {name: pid for name, pid in pids.items() if pid is not None}
         self._at_s = time.monotonic()
         self._machine = _machine_ticks()
         self._process = self._process_ticks()
-        self._switch_wait_ns = _wait_ns(switch_pid)
+        self._switch_wait_ns = self._wait_ns()
 
     def sample(self) -> FidelitySample:
         """What happened since the last sample (or since the start)."""
         now_s, machine, process = time.monotonic(), _machine_ticks(), self._process_ticks()
-        wait_ns = _wait_ns(self._pids["switch"])
+        wait_ns = self._wait_ns()
         elapsed_s = max(now_s - self._at_s, 1e-3)
         busy, total = (new - old for new, old in zip(machine, self._machine, strict=True))
 
@@ -43,7 +47,7 @@ class FidelityMonitor:
             cpu_percent=100.0 * busy / total if total else 0.0,
             lateness_p99_ms=self._links.lateness_p99_ms(),
             daemon_cpu_percent=percent("daemon"),
-            switch_cpu_percent=percent("switch"),
+            switch_cpu_percent=percent("switch") if "switch" in self._pids else None,
             switch_wait_percent=self._wait_percent(wait_ns, elapsed_s),
         )
         self._switch_wait_ns = wait_ns
@@ -60,6 +64,9 @@ class FidelityMonitor:
 
     def _process_ticks(self) -> Mapping[str, int]:
         return {name: _ticks(pid) for name, pid in self._pids.items()}
+
+    def _wait_ns(self) -> int | None:
+        return _wait_ns(self._pids["switch"]) if "switch" in self._pids else None
 
     def _wait_percent(self, wait_ns: int | None, elapsed_s: float) -> float | None:
         if wait_ns is None or self._switch_wait_ns is None:

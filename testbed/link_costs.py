@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from topologies.model import DirectedLink, Topology
-from topologies.paths import Weight
+from topologies.model import DirectedLink, Path, Topology
+from topologies.paths import Weight, path_directions
 
 UNIT_MS = 0.01
 """One unit of a cost by delay. Finer differences are not seen; it reaches up to 655 ms."""
@@ -21,3 +21,8 @@ def link_costs(topology: Topology, weight: Weight) -> Mapping[DirectedLink, int]
         for link in topology.core_links
         for direction in link.directions
     }
+
+
+def path_cost(costs: Mapping[DirectedLink, int], path: Path) -> int:
+    """What crossing all links of a path costs."""
+    return sum(costs[hop] for hop in path_directions(path))

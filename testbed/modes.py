@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeGuard, get_args
 
 from testbed import frr
-from testbed.distributed import DistributedNetwork
-from testbed.links.backend import LinkBackend
-from testbed.routers import RoutedNetwork
-from testbed.spanning_tree import SpanningTreeNetwork
-from topologies.model import Topology
-from topologies.paths import Weight
 
 DistributedMode = Literal["spanning-tree", "ospf"]
 """Switches under RSTP, or routers with OSPF and BFD."""
+
+MODES: tuple[DistributedMode, ...] = get_args(DistributedMode)
 
 CONVERGENCE_S = 60.0
 """A mode that has not converged by then never will."""
 
 
+def is_mode(policy: str) -> TypeGuard[DistributedMode]:
+    """Whether a run under `policy` has neither controller nor twin."""
+    return policy in MODES
+
+
 def missing_programs(mode: DistributedMode) -> tuple[str, ...]:
     """What a mode needs beside what every lab needs, and this machine has not."""
     return frr.missing_programs() if mode == "ospf" else ()
-
-
-def open_network(
-    mode: DistributedMode, topology: Topology, links: LinkBackend, weight: Weight, log_dir: Path
-) -> DistributedNetwork:
-    """Make the network, which then begins to converge; for switches, Open vSwitch runs already.
-
-    Raises:
-        LinkError, OSError, subprocess.CalledProcessError: it failed.
-    """
-    if mode == "spanning-tree":
-        return SpanningTreeNetwork(topology, links, weight)
-    frr.furnish()
-    return RoutedNetwork(topology, links, log_dir, weight)

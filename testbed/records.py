@@ -48,8 +48,8 @@ class FidelitySample(msgspec.Struct, frozen=True, kw_only=True):
     """How late the link daemon released frames (0 where the kernel does it)."""
     daemon_cpu_percent: float
     """Of one processor."""
-    switch_cpu_percent: float
-    """ovs-vswitchd, of one processor."""
+    switch_cpu_percent: float | None
+    """ovs-vswitchd, of one processor; None where there is none."""
     switch_wait_percent: float | None = None
     """Of the time, how long its main thread was ready to run and had no processor; None: not known.
     In the userspace datapath that thread forwards."""

@@ -8,8 +8,9 @@ the start, as hosts know theirs (`testbed/neighbours.py`).
 from __future__ import annotations
 
 import json
+import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,14 +18,14 @@ from mininet.net import Mininet
 
 from testbed import frr
 from testbed.distributed import DistributedNetwork
-from testbed.link_costs import link_costs
+from testbed.link_costs import link_costs, path_cost
 from testbed.links.backend import LinkBackend, LinkError
 from testbed.namespaces import network_namespace
 from testbed.network import BFD_INTERVAL_MS
 from topologies.addressing import Addressing
-from topologies.model import OdPair, Routing, Topology
+from topologies.model import DirectedLink, OdPair, Routing, Topology
 from topologies.model import Path as SwitchPath
-from topologies.paths import Weight, path_directions, shortest_paths
+from topologies.paths import Weight, shortest_paths
 
 GATEWAY_MAC = "02:00:00:02:00:00"
 """Of every router's interface towards a host."""
@@ -38,19 +39,15 @@ class RoutedNetwork(DistributedNetwork):
     GATEWAY_MAC = GATEWAY_MAC
 
     def __init__(
-        self,
-        topology: Topology,
-        links: LinkBackend,
-        log_dir: Path,
-        weight: Weight = "delay",
-        bfd_interval_ms: int = BFD_INTERVAL_MS,
+        self, topology: Topology, links: LinkBackend, log_dir: Path, weight: Weight
     ) -> None:
         super().__init__(topology, links)
         self._weight = weight
         self._cost = link_costs(topology, weight)
         self._log_dir = log_dir
+        self._daemons: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
         self._settings = {
-            switch.name: _settings(topology, self.addressing, switch.name, weight, bfd_interval_ms)
+            switch.name: _settings(topology, self.addressing, switch.name, self._cost)
             for switch in topology.switches
         }
         self._start(*self._settings)
@@ -63,13 +60,20 @@ class RoutedNetwork(DistributedNetwork):
         """Whether they are shortest, and all neighbours on whole links known to OSPF and BFD."""
         return self._are_shortest(paths) and self._are_alive()
 
+    def dead_processes(self) -> Sequence[str]:
+        """The daemons of FRR that have ended by themselves."""
+        return [
+            f"{daemon} of {router} ended in the middle of the run: see {self._log_of(router)}"
+            for (router, daemon), process in self._daemons.items()
+            if process.poll() is not None
+        ]
+
     def _are_shortest(self, paths: Routing) -> bool:
         best = shortest_paths(self.topology, self._weight, self.broken_directions())
-
-        def cost(path: SwitchPath) -> int:
-            return sum(self._cost[hop] for hop in path_directions(path))
-
-        return all(pair in best and cost(path) <= cost(best[pair]) for pair, path in paths.items())
+        return all(
+            pair in best and path_cost(self._cost, path) <= path_cost(self._cost, best[pair])
+            for pair, path in paths.items()
+        )
 
     def _are_alive(self) -> bool:
         wanted: dict[str, set[str]] = {router: set() for router in self.switches}
@@ -92,6 +96,7 @@ class RoutedNetwork(DistributedNetwork):
 
     def _crash_switch(self, switch: str) -> None:
         """Its processes die; with its interfaces down, the kernel forgets their routes."""
+        self._daemons = {key: one for key, one in self._daemons.items() if key[0] != switch}
         self.hosts.kill_all(switch)
         self._ip(switch, forgetting(self.topology, self.addressing, switch))
 
@@ -111,14 +116,18 @@ class RoutedNetwork(DistributedNetwork):
                 self._run(router, daemon)
 
     def _run(self, router: str, daemon: str) -> None:
-        with (self._log_dir / f"{router}.log").open("ab") as log:
-            self.hosts.start(router, frr.command(router, daemon), log, log)
+        with self._log_of(router).open("ab") as log:
+            process = self.hosts.start(router, frr.command(router, daemon), log, log)
+        self._daemons[router, daemon] = process
+
+    def _log_of(self, router: str) -> Path:
+        return self._log_dir / f"{router}.log"
 
     def _await_zebra(self, router: str) -> None:
         deadline_s = time.monotonic() + _START_S
         while not frr.socket_of_zebra(router).exists():
             if time.monotonic() > deadline_s:
-                raise LinkError(f"zebra did not start: see {self._log_dir / router}.log")
+                raise LinkError(f"zebra did not start: see {self._log_of(router)}")
             time.sleep(0.005)
 
     def _next_hops(self, router: str) -> Mapping[str, str]:
@@ -209,16 +218,15 @@ def walk(topology: Topology, next_hop: Mapping[str, Mapping[str, str]]) -> Routi
 
 
 def _settings(
-    topology: Topology, addressing: Addressing, router: str, weight: Weight, bfd_interval_ms: int
+    topology: Topology, addressing: Addressing, router: str, cost: Mapping[DirectedLink, int]
 ) -> frr.RouterSettings:
-    cost = link_costs(topology, weight)
     interfaces = _interfaces(topology, addressing, router)
     return frr.RouterSettings(
         router,
         router_id(addressing, router),
         {name: cost[router, to] for to, name in interfaces.items() if (router, to) in cost},
         [name for to, name in interfaces.items() if (router, to) not in cost],
-        bfd_interval_ms,
+        BFD_INTERVAL_MS,
     )
 
 

@@ -16,11 +16,11 @@ import msgspec
 from mininet.net import Mininet
 
 from testbed.distributed import DistributedNetwork
-from testbed.link_costs import link_costs
+from testbed.link_costs import link_costs, path_cost
 from testbed.links.backend import LinkBackend, LinkError
 from testbed.network import LabSwitch
-from topologies.model import DirectedLink, Path, Routing, Topology
-from topologies.paths import Weight, path_directions, shortest_paths, shortest_paths_from
+from topologies.model import DirectedLink, Routing, Topology
+from topologies.paths import Weight, shortest_paths, shortest_paths_from
 
 _PRIORITY, _ROOT_PRIORITY = 32_768, 4_096
 """The lowest becomes the root; of equals, the lowest address."""
@@ -72,7 +72,7 @@ class _Bridge(LabSwitch):
 class SpanningTreeNetwork(DistributedNetwork):
     """The topology's switches under RSTP. `openvswitch` runs in this sandbox."""
 
-    def __init__(self, topology: Topology, links: LinkBackend, weight: Weight = "delay") -> None:
+    def __init__(self, topology: Topology, links: LinkBackend, weight: Weight) -> None:
         self._weight = weight
         self._cost = link_costs(topology, weight)
         self._root = root_bridge(topology, weight)
@@ -94,12 +94,9 @@ class SpanningTreeNetwork(DistributedNetwork):
         lab = (self.topology, root, self._weight)
         tree = shortest_paths_from(*lab, outside)
         best = shortest_paths_from(*lab, self.broken_directions())
-
-        def cost(path: Path) -> int:
-            return sum(self._cost[hop] for hop in path_directions(path))
-
         return tree.keys() == best.keys() and all(
-            cost(path) <= cost(best[switch]) for switch, path in tree.items()
+            path_cost(self._cost, path) <= path_cost(self._cost, best[switch])
+            for switch, path in tree.items()
         )
 
     def _add_switches(self, net: Mininet) -> None:
@@ -154,7 +151,7 @@ def root_bridge(topology: Topology, weight: Weight) -> str:
 
     def distance(switch: str) -> int:
         paths = shortest_paths_from(topology, switch, weight).values()
-        return sum(cost[hop] for path in paths for hop in path_directions(path))
+        return sum(path_cost(cost, path) for path in paths)
 
     return min((switch.name for switch in topology.switches), key=distance)
 

@@ -10,6 +10,7 @@ from pathlib import Path as FilePath
 
 import numpy as np
 
+from testbed.modes import MODES
 from topologies.model import DirectedLink
 from twin.greedy import GreedyPolicy
 from twin.indexing import FloatArray
@@ -157,7 +158,7 @@ def resolve(reference: str) -> Policy:
     announced = {one.name: one for one in entry_points(group=ENTRY_POINTS)}
     module_name, colon, class_name = reference.partition(":")
     if reference not in announced and not (colon and module_name and class_name):
-        known = ", ".join((*SHIPPED, *announced))
+        known = ", ".join((*SHIPPED, *announced, *MODES))
         raise UnknownPolicyError(
             f"unknown policy {reference!r}: known are {known}; one of your own is module:Class"
         )

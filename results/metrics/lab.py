@@ -25,10 +25,10 @@ def cpu_percent(
     """Return mean processor use: the machine's of all processors, the rest of one each."""
     samples = [sample for sample in fidelity if window.holds(sample.t_s)]
     health = [r for r in twin if isinstance(r, Health) and window.holds(r.t_s)]
-    parts = {
+    parts: dict[str, list[float]] = {
         "machine": [sample.cpu_percent for sample in samples],
         "link_daemon": [sample.daemon_cpu_percent for sample in samples],
-        "switches": [sample.switch_cpu_percent for sample in samples],
+        "switches": [s.switch_cpu_percent for s in samples if s.switch_cpu_percent is not None],
         "twin": [record.cpu_percent for record in health],
     }
     return {name: float(np.mean(values)) for name, values in parts.items() if values}

@@ -13,11 +13,13 @@ from typing import TypeVar
 import numpy as np
 
 from controller.messages import FromController, OdStats, PortStats, Routes
+from generators.records import Segment
 from results.run_directory import Event
 from results.timeline import FloatArray, Window, surviving_spans
 from topologies.loads import link_rates_bps, max_link_utilisation
 from topologies.model import DirectedLink, OdPair, Topology, Way, Ways
 from topologies.optimum import min_max_utilisation
+from topologies.paths import path_directions
 
 Key = TypeVar("Key")
 
@@ -79,6 +81,22 @@ def entering_rates_bps(
     return _rates_bps(counters, window, step_s)
 
 
+def sent_rates_bps(
+    segments: Iterable[Segment], window: Window, step_s: float
+) -> tuple[FloatArray, dict[OdPair, FloatArray]] | None:
+    """Return the same by what the senders say; of one that says nothing, what was asked for."""
+    edges_s = window.edges(step_s)
+    rates: dict[OdPair, FloatArray] = {}
+    for one in segments:
+        known = one.sent_packets >= 0 and one.duration_s > 0
+        rate_bps = 8.0 * one.sent_bytes / one.duration_s if known else one.requested_bps
+        end_s = one.started_s + one.duration_s
+        began = np.maximum(edges_s[:-1], one.started_s)
+        shares = np.maximum(0.0, np.minimum(edges_s[1:], end_s) - began) / step_s
+        rates[one.pair] = rates.get(one.pair, 0.0) + rate_bps * shares
+    return (edges_s, rates) if rates and len(edges_s) > 1 else None
+
+
 @dataclass(frozen=True)
 class TeRatios:
     """Max link utilisation / the least that any routing could reach, step by step.
@@ -104,9 +122,15 @@ def te_ratios(
     events: Sequence[Event],
     window: Window,
     step_s: float,
+    segments: Sequence[Segment] = (),
 ) -> TeRatios | None:
-    """Compare the routing with the best possible one over `window`; None without counters."""
+    """Compare the routing with the best possible one over `window`; None without counters.
+
+    Where no switch counts pairs, what the `segments` have sent stands for what entered.
+    """
     measured = entering_rates_bps(telemetry, window, step_s)
+    if observed := measured is None:
+        measured = sent_rates_bps(segments, window, step_s)
     if measured is None:
         return None
     edges_s, rates = measured
@@ -120,6 +144,9 @@ def te_ratios(
             matrix[host[source], host[target]] = of_pair[step]
         middle_s = (edges_s[step] + edges_s[step + 1]) / 2
         down = next(down for span, down in spans if span.holds(middle_s))
+        if observed and _crosses(routing, down):  # new paths were not seen yet
+            ratios.append(None)
+            continue
         best = min_max_utilisation(topology, matrix, down)
         reached = max_link_utilisation(topology, routing, matrix)
         ratios.append(reached / best if best > 0 and reached > 0 else None)
@@ -138,6 +165,10 @@ def _routings(telemetry: Iterable[FromController], instants_s: FloatArray) -> li
             seen += 1
         routings.append(dict(routing))
     return routings
+
+
+def _crosses(routing: Mapping[OdPair, Path], down: frozenset[DirectedLink]) -> bool:
+    return any(hop in down for path in routing.values() for hop in path_directions(path))
 
 
 def _rates_bps(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from controller.messages import FromController, LinkState, RerouteDone, Routes
+from controller.messages import OBSERVED, FromController, LinkState, RerouteDone, Routes
 from results.timeline import Failure
 from testbed.records import ProbeStream
 from topologies.model import OdPair, Way
@@ -18,6 +18,9 @@ from topologies.splits import paths_of
 IN_FLIGHT_MS = 100.0
 """A hole that is still open when the stream ends, or the timeline goes on, counts from this length
 on: below it may be nothing but the packets in flight at that instant."""
+
+_NOT_CONFIRMED = ("snapshot", OBSERVED)
+"""Causes of routes of which it is not said when they were confirmed."""
 
 _EARLY_S = 0.1
 """A link's first end may be down, and reported, so long before both ends are (the fault)."""
@@ -194,7 +197,7 @@ def _outage(
         if isinstance(message, LinkState) and not message.up and detected_s is None:
             if (message.datapath, message.neighbour) in failure.directions:
                 detected_s = message.t_s
-        elif isinstance(message, Routes) and message.cause != "snapshot" and waiting:
+        elif isinstance(message, Routes) and message.cause not in _NOT_CONFIRMED and waiting:
             waiting -= {(r.src, r.dst) for r in message.routes if not _crosses(r.way, failure)}
             applied_s = None if waiting else message.t_s
 

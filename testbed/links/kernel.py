@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from testbed.interface_counters import interface_packets
+from testbed.interface_counters import interface_counters
 from testbed.links.attachment import ReadyMadeLink
 from testbed.links.backend import LinkCondition, LinkError
 from testbed.links.interface_state import set_up
@@ -155,13 +155,13 @@ class KernelLinks:
     def counters(self) -> Mapping[DirectedLink, LinkCounters]:
         """What happened to the frames of every direction since the start."""
         with self._turn:
-            disciplines, packets = self._disciplines(), interface_packets()
+            disciplines, interfaces = self._disciplines(), interface_counters()
             (actions,) = self._tc.run(["actions list action gact"])
             stopped = _stopped(actions)
             return {
                 direction: LinkCounters(
-                    received=packets[wire.entry].received,
-                    sent=packets[wire.exit].sent,
+                    received=interfaces[wire.entry].received.packets,
+                    sent=interfaces[wire.exit].sent.packets,
                     dropped_by_queue=disciplines[wire.transmitter]["drops"]
                     + self._retired[wire]["queue"],
                     dropped_by_loss=disciplines[wire.exit]["drops"] + self._retired[wire]["loss"],

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from testbed.interface_counters import interface_packets
+from testbed.interface_counters import interface_counters
 from testbed.links.backend import LinkBackend
 from testbed.links.interface_state import set_up
 from testbed.links.probing import open_backend
@@ -123,8 +123,8 @@ class ReferenceNetwork(AbstractContextManager["ReferenceNetwork"]):
 
     def received_frames(self) -> tuple[int, ...]:
         """Frames that came out at the far end of each link, as its interface counts them."""
-        packets = interface_packets(None if self._holder is None else self._holder.pid)
-        return tuple(packets[name].received for name in self.far)
+        counters = interface_counters(None if self._holder is None else self._holder.pid)
+        return tuple(counters[name].received.packets for name in self.far)
 
     def counters(self, number: int) -> LinkCounters | None:
         """What the backend counted from the near to the far end of a link; None: it is plain."""

@@ -16,7 +16,8 @@ from testbed.distributed import DistributedNetwork
 from testbed.faults import EndDown, Fault, LinkDown, Silent, SwitchCrash
 from testbed.idle_check import check_links, check_paths
 from testbed.links.probing import open_backend
-from testbed.modes import CONVERGENCE_S, missing_programs, open_network
+from testbed.mode_network import open_network
+from testbed.modes import CONVERGENCE_S, missing_programs
 from topologies.catalogue import load_topology
 from topologies.model import Routing
 from topologies.paths import path_directions

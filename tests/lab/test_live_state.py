@@ -6,8 +6,11 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from results.run_directory import Event, RunDirectory, read_lines
 from testbed.labs import running_labs
@@ -34,6 +37,26 @@ def ask(*words: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts commands, and ends those that are left when the test is over."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*words: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+        command = [*CLI, *words]
+        running.append(
+            subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL, text=True)
+        )
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.terminate()  # a run ends its lab then
+        one.wait(TIMEOUT_S)
+        if one.stdout is not None:
+            one.stdout.close()
+
+
 def packets(tables: Any, pair: list[str]) -> int:
     return sum(
         flow["packets"]
@@ -43,14 +66,13 @@ def packets(tables: Any, pair: list[str]) -> int:
     )
 
 
-def test_a_run_can_be_watched(tmp_path: Path) -> None:
-    command = [*CLI, "run", str(PLAYBOOK), "--policy", "shortest-path", "--out", str(tmp_path)]
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def test_a_run_can_be_watched(
+    tmp_path: Path, started: Callable[..., subprocess.Popen[str]]
+) -> None:
+    run = started("run", str(PLAYBOOK), "--policy", "shortest-path", "--out", str(tmp_path))
     run_dir = await_traffic(tmp_path)
     (lab,) = [lab for lab in running_labs() if lab.run_dir == run_dir.path]
-    follow = subprocess.Popen(
-        [*CLI, "events", lab.run_id, "--follow", "--json"], stdout=subprocess.PIPE, text=True
-    )
+    follow = started("events", lab.run_id, "--follow", "--json", stdout=subprocess.PIPE)
     routes = ask("routes", lab.run_id)
     assert routes["live"]
     assert {route["cause"] for route in routes["routes"]} <= {"baseline", "restoration"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.interface_counters import Packets, interface_packets, parse
+from testbed.interface_counters import InterfaceCounters, Seen, interface_counters, parse
 from testbed.links.loss import loss_of
 from testbed.reference.frames import number_of, numbered_frame, send_evenly
 from testbed.reference.iperf import goodput_bps
@@ -118,16 +118,19 @@ def test_a_report_without_such_intervals_has_no_goodput() -> None:
     assert goodput_bps("", from_s=1.0, until_s=2.0) is None
 
 
-def test_packets_by_interface() -> None:
+def test_counters_by_interface() -> None:
     table = """\
 Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop
-    lo:     840      10    0    0    0     0          0         0      841      11    0    0
+    lo:     840      10    0    4    0     0          0         0      841      11    0    0
 s1-eth1:123456789012 7    0    0    0     0          0         0       90       8    0    0
 """
-    assert parse(table) == {"lo": Packets(10, 11), "s1-eth1": Packets(7, 8)}
+    assert parse(table) == {
+        "lo": InterfaceCounters(Seen(840, 10, 4), Seen(841, 11, 0)),
+        "s1-eth1": InterfaceCounters(Seen(123456789012, 7, 0), Seen(90, 8, 0)),
+    }
 
 
 def test_every_namespace_has_a_loopback_interface() -> None:
-    assert "lo" in interface_packets()
-    assert set(interface_packets(os.getpid())) == set(interface_packets())
+    assert "lo" in interface_counters()
+    assert set(interface_counters(os.getpid())) == set(interface_counters())
