@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _as_of(manifest: Manifest, live: bool) -> str:
     if is_mode(manifest.policy):
-        return "as they were seen last: the network finds its paths itself, and is asked each second"
+        return "as they were seen last: the network finds its paths itself; asked each second"
     return "as they are now" if live else "as they were at the end of the run"
 
 

@@ -141,3 +141,17 @@ def test_a_directory_that_is_cut_short_is_no_defect(
         (run_dir / name).write_text("{}\n" if name == "telemetry.jsonl" else "")
     assert main([verb, str(run_dir)]) == 2
     assert "be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["verify", "flows", "twin", "whatif"])
+def test_a_run_without_controller_has_no_tables_and_no_twin(
+    run_dir: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    directory = RunDirectory(run_dir)
+    observed = msgspec.structs.replace(directory.read_manifest(), policy="spanning-tree")
+    directory.manifest.write_bytes(msgspec.json.encode(observed))
+    assert main([verb, str(run_dir)]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "ran under spanning-tree, without controller and twin" in told
+    assert main(["routes", str(run_dir)]) == 0
+    assert "asked each second" in " ".join(capsys.readouterr().err.split())

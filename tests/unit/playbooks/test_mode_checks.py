@@ -10,7 +10,7 @@ import pytest
 from playbooks.mode_checks import ModeError, check_mode, heeded, notes
 from playbooks.schema import load_playbook
 from topologies.documents import DocumentError
-from topologies.policies import Policy
+from topologies.model import Policy
 
 PLAYBOOK = """\
 name: one
@@ -47,7 +47,7 @@ def test_a_network_with_policies_is_refused(file: Path) -> None:
     playbook = load_playbook(file)
     network = playbook.network()
     check_mode("spanning-tree", file, playbook, network, None)
-    policed = replace(network, policies=(Policy("h1", "h2", "deny"),))
+    policed = replace(network, policies=(Policy("h1", "h2", deny=True),))
     with pytest.raises(DocumentError, match="policies") as refused:
         check_mode("spanning-tree", file, playbook, policed, None)
     assert refused.value.problems[0].line == 3

@@ -5,6 +5,7 @@ import pytest
 from recorded_run import triangle
 
 from controller.messages import OdCounters, OdStats, PortCounters, PortStats, Route, Routes
+from generators.records import Segment
 from generators.schedule import Schedule
 from results.metrics.load import link_loads, te_ratios
 from results.metrics.utilisation import deliverable_bits, utilisation_percent
@@ -46,6 +47,26 @@ def test_te_ratio_of_the_direct_path_against_both_paths() -> None:
     assert te is not None
     assert te.ratios == pytest.approx([2.0, 2.0, 1.0, 1.0])
     assert te.within(Window(1.5, 4.0)) == pytest.approx([1.0, 1.0])
+
+
+def test_what_is_sent_stands_for_counters_that_no_controller_asked_for() -> None:
+    sent = Segment(
+        src="ha",
+        dst="hb",
+        attack=False,
+        requested_bps=9e9,
+        start_s=0.0,
+        started_s=1.0,
+        duration_s=3.0,
+        sent_packets=3_000,
+        sent_bytes=3_000_000,
+    )
+    down = Event(t_s=2.9, event="link-down", detail={"link": ["a", "b"]})
+    seen = Routes(t_s=0.0, cause="observed", routes=DIRECT.routes)
+    te = te_ratios([seen], triangle(), [down], Window(0.0, 4.0), 1.0, [sent])
+    assert te is not None
+    # nothing is sent at first; the new path has not been seen at the end
+    assert te.ratios == (None, pytest.approx(2.0), pytest.approx(2.0), None)
 
 
 def test_steps_without_routes_or_traffic_have_no_ratio() -> None:
