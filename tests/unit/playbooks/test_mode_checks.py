@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from playbooks import preparation
 from playbooks.mode_checks import ModeError, check_mode, heeded, notes
+from playbooks.preparation import MissingProgramError, check_programs
 from playbooks.schema import load_playbook
 from topologies.documents import DocumentError
 from topologies.model import Policy
@@ -61,3 +63,9 @@ def test_what_befalls_a_controller_is_left_out_and_told(file: Path) -> None:
     assert any("control-outage at 3 s" in note for note in told)
     assert any("IPv6" in note for note in told)
     assert not any("IPv6" in note for note in notes("spanning-tree", playbook))
+
+
+def test_what_is_missing_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "missing_programs", lambda _mode: ("zebra",))
+    with pytest.raises(MissingProgramError, match=r"zebra.* apt-get install .*frr"):
+        check_programs("ospf")

@@ -45,6 +45,12 @@ def test_an_outage_names_the_kinds_of_fault_that_it_is_about() -> None:
     assert "outage, median (link-down, switch-crash)" in shown(figures_table(sides[0]))
 
 
+def test_what_only_a_twin_could_say_is_a_dash_without_one() -> None:
+    table = shown(figures_table(summary("ospf", goodput_mbps=1.0)))
+    assert [line.split()[-1] for line in table.splitlines() if "skill" in line] == ["–"]
+    assert "skill" not in shown(figures_table(summary("shortest-path", goodput_mbps=1.0)))
+
+
 def test_a_change_is_relative_or_in_points_and_knows_its_direction() -> None:
     before = summary(
         "plain",
