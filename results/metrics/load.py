@@ -20,6 +20,7 @@ from topologies.loads import link_rates_bps, max_link_utilisation
 from topologies.model import DirectedLink, OdPair, Topology, Way, Ways
 from topologies.optimum import min_max_utilisation
 from topologies.paths import path_directions
+from topologies.splits import paths_of
 
 Key = TypeVar("Key")
 
@@ -167,8 +168,9 @@ def _routings(telemetry: Iterable[FromController], instants_s: FloatArray) -> li
     return routings
 
 
-def _crosses(routing: Mapping[OdPair, Path], down: frozenset[DirectedLink]) -> bool:
-    return any(hop in down for path in routing.values() for hop in path_directions(path))
+def _crosses(routing: Ways, down: frozenset[DirectedLink]) -> bool:
+    paths = (path for way in routing.values() for path in paths_of(way))
+    return any(hop in down for path in paths for hop in path_directions(path))
 
 
 def _rates_bps(
