@@ -40,7 +40,9 @@ def network(arguments: argparse.Namespace) -> Topology:
     return load_topology(arguments.topology)
 
 
-def chosen(arguments: argparse.Namespace) -> tuple[History, History]:
+def chosen(
+    arguments: argparse.Namespace, training_share: float = TRAINING_SHARE
+) -> tuple[History, History]:
     """The history that was named, parted in time: what to train on, and what to measure against.
 
     Raises:
@@ -51,4 +53,4 @@ def chosen(arguments: argparse.Namespace) -> tuple[History, History]:
         history = builtin_history(topology, arguments.seed)
     else:
         history = load_history(arguments.history, topology)
-    return history.split(TRAINING_SHARE)
+    return history.split(training_share)

@@ -1,4 +1,4 @@
-"""Gaps in telemetry: how they look in training, and what is last known of every pair."""
+"""Gaps in telemetry: how they look in training, and what is known around one instant."""
 
 from __future__ import annotations
 
@@ -9,62 +9,77 @@ import numpy.typing as npt
 
 from generators.schedule import FloatArray
 
-RECENT = 12
-"""Vectors before the current one that the VAE is trained with."""
-MAX_AGE = RECENT
-"""Steps; what is older counts as so old."""
-
-_FADING = 0.7
+SPAN = 72
+"""Steps before, and after, an instant that are looked at."""
+NEIGHBOURS = 6
+"""Known rates on either side of an instant that the VAE goes by."""
 
 BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class LastKnown:
-    """What went before: (..., pairs) each, NaN for a rate where nothing is known."""
+class Around:
+    """The known rates nearest to an instant, nearest first: past ones, then future ones.
+
+    (..., pairs, 2 x NEIGHBOURS) each; NaN and SPAN + 1 where there are fewer.
+    """
 
     rates_bps: FloatArray
-    """The newest."""
-    mean_bps: FloatArray
-    """Of all that is known, each step weighing `_FADING` times the next."""
     age_steps: FloatArray
-    """Of the newest, from 1 to MAX_AGE; MAX_AGE where nothing is known."""
+    """Distance in time, 1 or more."""
+
+    def only_past(self) -> Around:
+        """The same for who cannot know the future."""
+        rates_bps, age_steps = self.rates_bps.copy(), self.age_steps.copy()
+        rates_bps[..., NEIGHBOURS:] = np.nan
+        age_steps[..., NEIGHBOURS:] = SPAN + 1
+        return Around(rates_bps, age_steps)
 
 
-def last_known(recent_bps: FloatArray) -> LastKnown:
-    """Read `recent_bps` (..., W, pairs), oldest first, NaN for gaps; W may be zero."""
-    steps, pairs = recent_bps.shape[-2:]
-    newest = np.full((*recent_bps.shape[:-2], pairs), np.nan)
-    age = np.full(newest.shape, float(MAX_AGE))
-    for step in range(steps):
-        row = recent_bps[..., step, :]
+def around(past_bps: FloatArray, future_bps: FloatArray) -> Around:
+    """Read (cases, steps, pairs) on either side, in the order of time, NaN for gaps."""
+    rates, ages = zip(_nearest(past_bps[:, ::-1]), _nearest(future_bps), strict=True)
+    return Around(np.concatenate(rates, axis=2), np.concatenate(ages, axis=2))
+
+
+def _nearest(rates_bps: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The first NEIGHBOURS known of (cases, steps, pairs), with their distances."""
+    cases, steps, pairs = rates_bps.shape
+    nearest = np.full((cases * pairs, NEIGHBOURS), np.nan)
+    age = np.full(nearest.shape, SPAN + 1.0)
+    found = np.zeros(len(nearest), dtype=int)
+    wanting = np.arange(len(nearest))
+    for step in range(min(steps, SPAN)):
+        row = rates_bps[:, step].ravel()[wanting]
         known = ~np.isnan(row)
-        newest = np.where(known, row, newest)
-        age = np.where(known, float(min(steps - step, MAX_AGE)), age)
-    weight = _FADING ** np.arange(steps)[::-1, None] * ~np.isnan(recent_bps)
-    total = (weight * np.nan_to_num(recent_bps)).sum(axis=-2)
-    weights = weight.sum(axis=-2)
-    mean = np.where(weights > 0, total / np.where(weights > 0, weights, 1.0), np.nan)
-    return LastKnown(newest, mean, age)
+        at = wanting[known]
+        nearest[at, found[at]], age[at, found[at]] = row[known], step + 1.0
+        found[at] += 1
+        wanting = wanting[found[wanting] < NEIGHBOURS]
+    shape = (cases, pairs, NEIGHBOURS)
+    return nearest.reshape(shape), age.reshape(shape)
 
 
 def random_cells(random: np.random.Generator, count: int, pairs: int) -> BoolArray:
-    """Return (count, RECENT + 1, pairs): cells missing independently, 5 to 50 % of them."""
-    share = random.uniform(0.05, 0.5, (count, 1, 1))
-    return np.asarray(random.random((count, RECENT + 1, pairs)) < share)
+    """Return (count, 2 SPAN + 1, pairs): cells missing independently, 5 to 95 % of them."""
+    of_256 = random.integers(13, 244, (count, 1, 1))
+    cells = random.integers(0, 256, (count, 2 * SPAN + 1, pairs), dtype=np.uint8)
+    return np.asarray(cells < of_256)
 
 
 def silent_sources(random: np.random.Generator, count: int, source: FloatArray) -> BoolArray:
-    """Return (count, RECENT + 1, pairs): all pairs of one or two sources missing up to now.
+    """Return (count, 2 SPAN + 1, pairs): all pairs of one or two sources missing in the middle.
 
-    `source` (pairs,) is the index of each pair's origin. A silence has lasted for 1 to RECENT + 1
-    steps: the longest leaves nothing known of its pairs.
+    `source` (pairs,) is the index of each pair's origin. A silence lasts for 1 to SPAN steps, short
+    and long ones alike.
     """
     hosts = int(source.max()) + 1
     silent = random.integers(0, hosts, (count, 2))
     lone = random.random(count) < 0.7
     silent[lone, 1] = silent[lone, 0]
     blocked = (source == silent[:, :1]) | (source == silent[:, 1:])
-    since = random.integers(0, RECENT + 1, (count, 1))
-    gone = np.arange(RECENT + 1) >= since
+    length = np.exp(random.uniform(0, np.log(SPAN + 1), (count, 1))).astype(int)
+    since = SPAN - (random.random((count, 1)) * length).astype(int)
+    step = np.arange(2 * SPAN + 1)
+    gone = (step >= since) & (step < since + length)
     return np.asarray(gone[:, :, None] & blocked[:, None, :])

@@ -69,6 +69,20 @@ class Indexing:
         """Links that packets of `pair` cross on `path`, access links included, in order."""
         return [self.link[hop] for hop in pairwise((pair[0], *path, pair[1]))]
 
+    def crossing(self, routing: Ways, loss: FloatArray | None = None) -> FloatArray:
+        """(links, pairs) share of each pair's traffic that reaches a link: the routing matrix.
+
+        `loss` (links,) is the share that is lost at each link; NaN counts as none.
+        """
+        kept = np.ones(len(self.directions)) if loss is None else 1 - np.nan_to_num(loss)
+        crossing = np.zeros((len(self.directions), len(self.pairs)))
+        for index, pair in enumerate(self.pairs):
+            for path, share in shares_of(routing.get(pair, ())):
+                if path:
+                    links = self.links_of(pair, path)
+                    crossing[links, index] += share * np.cumprod([1.0, *kept[links[:-1]]])
+        return crossing
+
     def branches(self, routing: Ways) -> Branches:
         """Every path of every pair; a pair without a route gets one of nothing but the filler."""
         owners: list[int] = []

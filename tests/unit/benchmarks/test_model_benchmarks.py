@@ -6,43 +6,69 @@ import numpy as np
 import pytest
 
 from benchmarks.gan_quality import targets_of
-from benchmarks.vae_imputation import OTHERS, gaps, linear, nmae_percent, persistence
+from benchmarks.imputation_corruption import spoilt
+from benchmarks.imputation_gaps import cases
+from benchmarks.imputation_methods import CAUSAL, LOOKING_BACK, last_value, linear
 from generators.schedule import FloatArray
+from topologies.catalogue import load_topology
+from twin.indexing import Indexing
 
-HOSTS, STEPS = 4, 60
-RISING: FloatArray = np.outer(np.arange(1.0, STEPS + 1), np.ones(HOSTS * (HOSTS - 1)))
+PAIRS, STEPS = 12, 60
+RISING: FloatArray = np.outer(np.arange(1.0, STEPS + 1), np.ones(PAIRS))
+HISTORY = np.outer(np.linspace(0.5, 1.0, 100), np.ones(PAIRS))
 
 
 def test_gaps_hide_what_their_names_say() -> None:
-    random = np.random.default_rng(1)
-    span = RISING[:36]
-    for name, hide in gaps(HOSTS).items():
-        seen = hide(random, span)
-        hidden = np.isnan(seen)
-        assert np.array_equal(seen[~hidden], span[~hidden])
-        if name.startswith("one host silent"):
-            steps = int(name.split()[-2])
-            assert hidden.sum() == steps * (HOSTS - 1)
-            assert hidden.any(axis=1).sum() == steps
+    indexing = Indexing(load_topology("triangle"))
+    rates_bps = np.ones((STEPS, len(indexing.pairs)))
+    for gaps in cases(rates_bps, indexing, np.random.default_rng(1)):
+        if gaps.block:
+            length = int(gaps.name.split()[-2])
+            by_switch = [gaps.hidden[:, pairs] for pairs in indexing.pairs_of_switch.values()]
+            silent = np.array([hidden.all(axis=1) for hidden in by_switch])
+            assert (silent == [hidden.any(axis=1) for hidden in by_switch]).all()
+            assert silent.sum(axis=0).max() == 1
+            assert silent.sum() % length == 0
+            assert gaps.blind[:, : indexing.cores].sum() == 0, "far ends tell"
+            assert (gaps.blind.sum(axis=1) == 2 * silent.any(axis=0)).all()
         else:
-            share = float(name.split()[1].rstrip("%")) / 100
-            assert hidden.mean() == pytest.approx(share, abs=0.1)
+            share = float(gaps.name.split()[0].rstrip("%")) / 100
+            assert gaps.hidden.mean() == pytest.approx(share, abs=0.1)
 
 
 def test_fills_know_what_they_may() -> None:
     seen = RISING[:10].copy()
     seen[4:7] = np.nan
-    assert np.allclose(linear(seen), RISING[:10])
-    assert np.allclose(persistence(seen)[4:7], RISING[3])
+    assert np.allclose(linear(HISTORY, seen), RISING[:10])
+    assert np.allclose(last_value(HISTORY, seen)[4:7], RISING[3])
 
 
-def test_the_error_is_that_of_the_hidden_cells_alone() -> None:
-    hide = gaps(HOSTS)["one host silent, 1 steps"]
-    fills = {"truth": linear, "half": lambda seen: 0.5 * linear(seen), **OTHERS}
-    errors = nmae_percent(RISING, hide, fills, np.random.default_rng(1))
-    assert errors["truth"] == pytest.approx(0.0)
-    assert errors["half"] == pytest.approx(50.0)
-    assert 0 < errors["persistence"] < errors["smoothing"]
+@pytest.mark.parametrize("name", LOOKING_BACK)
+def test_plain_methods_keep_what_is_known_and_fill_the_rest(name: str) -> None:
+    seen = np.where(np.random.default_rng(0).random(RISING.shape) < 0.3, np.nan, RISING)
+    seen[-1] = RISING[-1]
+    history = RISING + np.random.default_rng(1).random(RISING.shape)
+    answer = LOOKING_BACK[name](history, seen)
+    assert np.isfinite(answer).all()
+    assert np.array_equal(answer[np.isfinite(seen)], seen[np.isfinite(seen)])
+    assert np.abs(answer - RISING).max() < RISING.max()
+
+
+def test_causal_methods_do_not_know_the_future() -> None:
+    seen = np.where(np.random.default_rng(0).random(RISING.shape) < 0.3, np.nan, RISING)
+    for fill in CAUSAL.values():
+        early = fill(HISTORY, seen)[:30]
+        assert np.array_equal(early, fill(HISTORY, seen[:30]))
+
+
+def test_counters_are_spoilt_as_announced() -> None:
+    truth = np.ones((400, 20))
+    told, stuck, jumping = spoilt(truth, np.random.default_rng(2))
+    assert (told[stuck] == 0).all()
+    assert (told[jumping] > 2).all()
+    assert np.array_equal(told[~stuck & ~jumping], truth[~stuck & ~jumping])
+    assert 0.05 < stuck.mean() < 0.3
+    assert 0.01 < jumping.mean() < 0.05
 
 
 def test_the_gan_may_be_as_far_off_as_the_bootstrap() -> None:

@@ -158,7 +158,7 @@ def test_unknown_words_end_with_2(words: list[str]) -> None:
 
 
 def test_a_history_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "vae-imputation", "--history", "no-such.npz"]) == 2
+    assert main(["bench", "imputation", "--history", "no-such.npz"]) == 2
     assert "no-such.npz" in capsys.readouterr().err
 
 

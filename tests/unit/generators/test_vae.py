@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.gaps import MAX_AGE, RECENT, last_known, random_cells, silent_sources
+from generators.gaps import NEIGHBOURS, SPAN, around, random_cells, silent_sources
 from generators.history import History
 from generators.model_files import ModelFileError
 from generators.vae import NothingObservedError, TelemetryVae, load_imputer, train_vae
@@ -16,27 +16,30 @@ from generators.vae import NothingObservedError, TelemetryVae, load_imputer, tra
 Quick = Callable[[pytest.MonkeyPatch], None]
 
 
-def test_last_known_looks_back_to_the_newest_rate() -> None:
+def test_the_nearest_known_rates_on_either_side() -> None:
     nan = np.nan
-    recent_bps = np.array([[1.0, 5.0, nan], [2.0, nan, nan], [6.0, nan, nan]])
-    before = last_known(recent_bps)
-    np.testing.assert_array_equal(before.rates_bps, [6.0, 5.0, nan])
-    faded = (0.49 * 1.0 + 0.7 * 2.0 + 6.0) / (0.49 + 0.7 + 1.0)
-    np.testing.assert_allclose(before.mean_bps, [faded, 5.0, nan])
-    np.testing.assert_array_equal(before.age_steps, [1, 3, MAX_AGE])
+    past_bps = np.array([[[1.0, 5.0], [2.0, nan], [nan, nan]]])
+    future_bps = np.array([[[nan, 7.0], [8.0, nan]]])
+    nearby = around(past_bps, future_bps)
+    assert nearby.rates_bps.shape == (1, 2, 2 * NEIGHBOURS)
+    np.testing.assert_array_equal(nearby.rates_bps[0, 0, :3], [2.0, 1.0, nan])
+    np.testing.assert_array_equal(nearby.age_steps[0, 0, :3], [2, 3, SPAN + 1])
+    np.testing.assert_array_equal(nearby.rates_bps[0, :, NEIGHBOURS], [8.0, 7.0])
+    np.testing.assert_array_equal(nearby.age_steps[0, :, NEIGHBOURS], [2, 1])
 
 
 def test_gaps_of_the_training() -> None:
     random = np.random.default_rng(0)
     cells = random_cells(random, 200, 30)
-    assert cells.shape == (200, RECENT + 1, 30)
-    assert 0.2 < cells.mean() < 0.35
-    source = np.repeat(np.arange(6.0), 5)
-    blocks = silent_sources(random, 200, source)
-    assert blocks[:, -1].any(axis=1).all()
-    assert (blocks[:, 1:] >= blocks[:, :-1]).all(), "a silence lasts until now"
-    by_source = blocks[:, -1].reshape(200, 6, 5)
+    assert cells.shape == (200, 2 * SPAN + 1, 30)
+    assert 0.4 < cells.mean() < 0.6
+    blocks = silent_sources(random, 200, np.repeat(np.arange(6.0), 5))
+    assert blocks[:, SPAN].any(axis=1).all(), "the instant itself is in the gap"
+    by_source = blocks[:, SPAN].reshape(200, 6, 5)
     assert (by_source.all(axis=2) == by_source.any(axis=2)).all(), "all pairs of a source"
+    length = blocks.any(axis=2).sum(axis=1)
+    assert length.min() == 1
+    assert 40 < length.max() <= SPAN
 
 
 def silence(rates_bps: np.ndarray, host: int) -> np.ndarray:
@@ -123,3 +126,61 @@ def test_a_file_that_is_no_vae_is_named(tmp_path: Path, trained_gan: object) -> 
     trained_gan.save(tmp_path / "vae.pt")  # type: ignore[attr-defined]
     with pytest.raises(ModelFileError, match=r"vae\.pt: not a model of the kind telemetry-vae"):
         load_imputer(tmp_path / "vae.pt")
+
+
+def star(pairs_of: int) -> np.ndarray:
+    """(links, pairs) of hosts at one switch: an uplink and a downlink each."""
+    ends = [(a, b) for a in range(pairs_of) for b in range(pairs_of) if a != b]
+    rows = [[float(pair[way] == host) for pair in ends] for way in (0, 1) for host in range(12)]
+    return np.array(rows)
+
+
+def test_loads_of_links_tell_what_a_silent_host_sends(
+    trained_vae: TelemetryVae, history: History
+) -> None:
+    truth, crossing = history.rates_bps[500], star(12)
+    link_bps = crossing @ truth
+    link_bps[2] = np.nan  # the uplink of the silent host
+    seen, recent = silence(truth, 2), history.rates_bps[488:500]
+    hidden = np.isnan(seen)
+    without = trained_vae.impute(seen, recent)
+    informed = trained_vae.impute(seen, recent, link_bps, crossing)
+    np.testing.assert_array_equal(informed[~hidden], truth[~hidden])
+    assert (informed >= 0).all()
+    off, off_without = (np.abs(answer - truth)[hidden].sum() for answer in (informed, without))
+    assert off < 0.5 * off_without
+
+
+def test_the_record_is_estimated_with_and_without_the_future(
+    trained_vae: TelemetryVae, history: History
+) -> None:
+    truth = history.rates_bps[400:480].copy()
+    seen = truth.copy()
+    seen[30:40, :11] = np.nan
+    hidden = np.isnan(seen)
+    live, back = (trained_vae.estimate(seen, future) for future in (False, True))
+    assert (live.low_bps <= live.median_bps).all()
+    assert (live.median_bps <= live.high_bps).all()
+    inside = (live.low_bps <= truth) & (truth <= live.high_bps)
+    assert inside[hidden].mean() > 0.5
+    off = [np.abs(answer.median_bps - truth)[hidden].sum() for answer in (back, live)]
+    assert off[0] < 1.1 * off[1]
+    np.testing.assert_allclose(
+        trained_vae.impute(seen[35], seen[:35]),
+        np.where(hidden[35], live.median_bps[35], seen[35]),
+        rtol=1e-4,
+    )
+
+
+def test_a_stuck_and_a_jumping_counter_are_suspected_and_a_surge_is_not(
+    trained_vae: TelemetryVae, history: History
+) -> None:
+    truth, recent, crossing = history.rates_bps[500].copy(), history.rates_bps[480:500], star(12)
+    stuck, jumping, surging = np.argsort(truth)[[-3, -2, -30]]
+    truth[surging] *= 8
+    told = truth.copy()
+    told[stuck], told[jumping] = 0.0, 6 * truth[jumping]
+    suspected = trained_vae.suspects(told, recent, crossing @ truth, crossing)
+    assert suspected[[stuck, jumping]].all()
+    assert not suspected[surging]
+    assert suspected.sum() < 8

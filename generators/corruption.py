@@ -1,0 +1,63 @@
+"""Counters that are not to be trusted: stuck ones and jumping ones.
+
+Two witnesses are heard. The model says how likely a rate is, given all the others; the links say
+whether what enters them is what they carry. A surge is unlikely, but the links carry it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from generators.gaps import BoolArray
+from generators.schedule import FloatArray
+
+_HARDLY = 2.0
+"""Widths of the interval that holds 90 %, outside of it: nothing else need speak against a rate."""
+_SIGMAS = 3.0
+
+
+def implausibility(rates_bps: FloatArray, low_bps: FloatArray, high_bps: FloatArray) -> FloatArray:
+    """How far outside of its interval each rate lies, in widths of it; 0 inside and for NaN."""
+    outside = np.maximum(low_bps - rates_bps, rates_bps - high_bps)
+    width = high_bps - low_bps
+    return np.nan_to_num(np.maximum(outside, 0.0) / np.where(width > 0, width, 1.0))
+
+
+def corrupt(
+    rates_bps: FloatArray,
+    expected_bps: FloatArray,
+    implausible: FloatArray,
+    link_bps: FloatArray | None,
+    crossing: FloatArray | None,
+    tolerance: float,
+) -> BoolArray:
+    """Say which rates (pairs,) are not to be trusted.
+
+    Outside of its interval, a rate is corrupt if every link that it crosses misses, or has left
+    over, more than its own noise; far outside, unless a link vouches for it: one that would show
+    the difference, and does not.
+
+    Args:
+        rates_bps: as counted, NaN for gaps.
+        expected_bps: what the model would put in the place of each.
+        implausible: by `implausibility`.
+        link_bps: (links,) loads, NaN where unknown.
+        crossing: (links, pairs) 1 where the pair crosses the link.
+        tolerance: standard error of a load, as a share of it.
+    """
+    if link_bps is None or crossing is None:
+        return implausible > _HARDLY
+    best_bps = np.where(np.isnan(rates_bps), expected_bps, rates_bps)
+    left_bps = link_bps - crossing @ best_bps
+    noise_bps = _SIGMAS * tolerance * link_bps
+    known = np.isfinite(link_bps)[:, None] & (crossing > 0)
+    excess_bps = np.nan_to_num(best_bps - expected_bps)
+    misses = (np.sign(left_bps)[:, None] == -np.sign(excess_bps)) & (
+        np.abs(left_bps) > noise_bps
+    )[:, None]
+    contradicted = known.any(axis=0) & (misses | ~known).all(axis=0)
+    would_show = np.abs(excess_bps) > 2 * noise_bps[:, None]
+    vouched_for = (known & would_show & (np.abs(left_bps) < noise_bps)[:, None]).any(axis=0)
+    return np.asarray(
+        (contradicted & (implausible > 0)) | ((implausible > _HARDLY) & ~vouched_for)
+    )
