@@ -16,7 +16,6 @@ LOAD_ERROR = 0.01
 
 _SHARES = (0.1, 0.5, 0.9)
 _BLOCK_STEPS = (3, 12, 36, 72)
-_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,7 @@ class Gaps:
     block: bool
 
 
-def cases(
-    rates_bps: FloatArray, indexing: Indexing, random: np.random.Generator
-) -> Sequence[Gaps]:
+def cases(rates_bps: FloatArray, indexing: Indexing, random: np.random.Generator) -> Sequence[Gaps]:
     """All of them, for a record (steps, pairs)."""
     steps, pairs = rates_bps.shape
     found = []
@@ -42,15 +39,11 @@ def cases(
         hidden[-1] = False  # linear interpolation needs an end
         blind = np.zeros((steps, len(indexing.directions)), dtype=bool)
         found.append(Gaps(f"{share:.0%} of cells", hidden, blind, block=False))
-    for length in _BLOCK_STEPS:
-        if 2 * length < steps:
-            found.append(_silences(indexing, steps, length, random))
-    return found
+    lengths = (length for length in _BLOCK_STEPS if 2 * length < steps)
+    return [*found, *(_silences(indexing, steps, length, random) for length in lengths)]
 
 
-def _silences(
-    indexing: Indexing, steps: int, length: int, random: np.random.Generator
-) -> Gaps:
+def _silences(indexing: Indexing, steps: int, length: int, random: np.random.Generator) -> Gaps:
     """One switch after the other falls silent for so many steps, in random order."""
     switches = [switch for switch, pairs in indexing.pairs_of_switch.items() if len(pairs)]
     order = [*random.permutation(len(switches))]

@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     random = np.random.default_rng(arguments.seed)
     chosen = random.choice(possible, arguments.matrices, replace=False)
     rates = held_out.rates_bps
-    decider = _Decider(topology)
+    decider = Decider(topology)
     cases = [
         decider.case(rates[at], forecaster.forecast(rates[at - LOOKBACK : at])[0])
         for at in map(int, chosen)
@@ -113,36 +113,40 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     return Report("te", machine, rows, targets, {"shortest paths": shortest})
 
 
-class _Decider:
+class Decider:
     """Routes matrices over one network."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
-        self._indexing = Indexing(topology)
-        self._candidates = CandidatePaths(self._indexing)
+        self.indexing = Indexing(topology)
+        self._candidates = CandidatePaths(self.indexing)
         self._shortest = shortest_paths(topology)
 
     def case(self, od_bps: FloatArray, forecast_bps: FloatArray) -> Case:
         """Scale a matrix (pairs,) and its forecast alike, and route both."""
-        least = min_max_utilisation(self.topology, self._square(od_bps))
-        scale = _LEAST / least
+        scale = self.scale(od_bps)
         matrix_bps = self._square(od_bps * scale)
         begun_s = time.perf_counter()
         routing = self.route(od_bps * scale)
         decided_ms = 1e3 * (time.perf_counter() - begun_s)
         by_forecast = self.route(forecast_bps * scale)
 
-        def ratio(of: Ways) -> float:
-            return max_link_utilisation(self.topology, of, matrix_bps) / _LEAST
-
         return Case(
             matrix_bps,
             routing,
-            ratio(self._shortest),
-            ratio(routing),
-            ratio(by_forecast),
+            self.ratio(self._shortest, od_bps * scale),
+            self.ratio(routing, od_bps * scale),
+            self.ratio(by_forecast, od_bps * scale),
             decided_ms,
         )
+
+    def scale(self, od_bps: FloatArray) -> float:
+        """What to multiply a matrix (pairs,) by, so that the best routing fills `_LEAST`."""
+        return _LEAST / min_max_utilisation(self.topology, self._square(od_bps))
+
+    def ratio(self, routing: Ways, od_bps: FloatArray) -> float:
+        """The TE ratio of a routing under a matrix (pairs,) that is scaled so."""
+        return max_link_utilisation(self.topology, routing, self._square(od_bps)) / _LEAST
 
     def overloading(self, od_bps: FloatArray) -> FloatArray:
         """The matrix (pairs,) scaled until shortest paths fill the busiest link by `_HOT`."""
@@ -152,13 +156,13 @@ class _Decider:
     def route(self, od_bps: FloatArray) -> Ways:
         """As the twin policy does when a link runs hot."""
         candidates = self._candidates.available(self._shortest)
-        plan = optimise(self._indexing, candidates, od_bps, budget_s=TwinPolicy.HURRY_S)
+        plan = optimise(self.indexing, candidates, od_bps, budget_s=TwinPolicy.HURRY_S)
         return routing_after(self._shortest, plan.moves)
 
     def _square(self, od_bps: FloatArray) -> FloatArray:
         hosts = len(self.topology.hosts)
         matrix_bps = np.zeros((hosts, hosts))
-        matrix_bps[self._indexing.source, self._indexing.target] = od_bps
+        matrix_bps[self.indexing.source, self.indexing.target] = od_bps
         return matrix_bps
 
 
@@ -178,7 +182,7 @@ def _on_packets(topology: Topology, cases: Sequence[Case], step: Step) -> Iterat
 
 def _large_decisions_ms(seed: int) -> list[float]:
     """How long decisions take on a large network, from hot shortest paths."""
-    decider = _Decider(large_network(seed))
+    decider = Decider(large_network(seed))
     random = np.random.default_rng(seed)
     taken_ms = []
     for _ in range(_LARGE_DECISIONS):

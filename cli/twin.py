@@ -97,7 +97,7 @@ def _pairs(image: MirrorImage) -> Table:
         table.add_column(heading, justify="right")
     for pair in busiest[:_SHOWN]:
         path = escape(in_words(pair.way)) if pair.way else "[red]cut off[/]"
-        rate = _figure(pair.sent_bps, 1e-6)
+        rate = _figure(pair.sent_bps, 1e-6) + (" [red]not trusted[/]" if pair.distrusted else "")
         table.add_row(f"{pair.src} → {pair.dst}", path, rate, _age(pair.age_s))
     if len(busiest) > _SHOWN:
         table.caption = f"and {len(busiest) - _SHOWN} more: --json has them all"

@@ -33,31 +33,24 @@ def corrupt(
 ) -> BoolArray:
     """Say which rates (pairs,) are not to be trusted.
 
-    Outside of its interval, a rate is corrupt if every link that it crosses misses, or has left
-    over, more than its own noise; far outside, unless a link vouches for it: one that would show
-    the difference, and does not.
+    Outside of its interval, a rate is corrupt if every link that it crosses and whose load is known
+    misses, or has left over, more than its own noise, the way that the model expects. Where no
+    link is known, a rate has to be far outside.
 
     Args:
         rates_bps: as counted, NaN for gaps.
         expected_bps: what the model would put in the place of each.
         implausible: by `implausibility`.
         link_bps: (links,) loads, NaN where unknown.
-        crossing: (links, pairs) 1 where the pair crosses the link.
+        crossing: (links, pairs) share of the pair's traffic that reaches the link.
         tolerance: standard error of a load, as a share of it.
     """
     if link_bps is None or crossing is None:
         return implausible > _HARDLY
     best_bps = np.where(np.isnan(rates_bps), expected_bps, rates_bps)
-    left_bps = link_bps - crossing @ best_bps
-    noise_bps = _SIGMAS * tolerance * link_bps
-    known = np.isfinite(link_bps)[:, None] & (crossing > 0)
-    excess_bps = np.nan_to_num(best_bps - expected_bps)
-    misses = (np.sign(left_bps)[:, None] == -np.sign(excess_bps)) & (
-        np.abs(left_bps) > noise_bps
-    )[:, None]
-    contradicted = known.any(axis=0) & (misses | ~known).all(axis=0)
-    would_show = np.abs(excess_bps) > 2 * noise_bps[:, None]
-    vouched_for = (known & would_show & (np.abs(left_bps) < noise_bps)[:, None]).any(axis=0)
-    return np.asarray(
-        (contradicted & (implausible > 0)) | ((implausible > _HARDLY) & ~vouched_for)
-    )
+    left_bps = (link_bps - crossing @ best_bps)[:, None]
+    clear = np.abs(left_bps) > _SIGMAS * tolerance * link_bps[:, None]
+    as_expected = np.sign(left_bps) == np.sign(expected_bps - best_bps)
+    heard = np.isfinite(link_bps)[:, None] & (crossing > 0)
+    contradicted = ((clear & as_expected) | ~heard).all(axis=0)
+    return np.asarray(contradicted & (implausible > np.where(heard.any(axis=0), 0.0, _HARDLY)))

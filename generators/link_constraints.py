@@ -34,7 +34,7 @@ def agreeing_with_links(
         spread_bps: (pairs,) how far a guess may be off.
         missing: (pairs,) which are guesses.
         link_bps: (links,) loads, NaN where unknown.
-        crossing: (links, pairs) 1 where the pair crosses the link.
+        crossing: (links, pairs) share of the pair's traffic that reaches the link.
         tolerance: how far a load may be off, as a share of it.
     """
     known = np.isfinite(link_bps) & crossing[:, missing].any(axis=1)

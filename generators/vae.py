@@ -87,7 +87,7 @@ class TelemetryVae:
             recent: (W, pairs) the vectors before it at the same spacing, oldest first, NaN for
                 gaps; any W.
             link_bps: (links,) loads, NaN where unknown.
-            crossing: (links, pairs) 1 where the pair crosses the link.
+            crossing: (links, pairs) share of the pair's traffic that reaches the link.
 
         Raises:
             NothingObservedError: there is no rate at all in `rates_bps` and `recent`.

@@ -96,4 +96,3 @@ class VaeNetwork(nn.Module):
         weights = torch.softmax(logits.masked_fill(seen.known == 0, -1e4), 2) * seen.known
         usual = (weights * seen.around).sum(2) + out[..., -2] * (seen.known.amax(2))
         return usual, out[..., -1]
-

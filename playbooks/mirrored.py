@@ -11,10 +11,11 @@ from typing import Any, cast
 from controller.messages import FromController, Route, WeightedPath, route_of
 from playbooks.plan import read_plan
 from results.run_directory import Event, RunDirectory, read_lines
-from topologies.model import Way
+from topologies.model import OdPair, Way
 from twin.indexing import FloatArray, Indexing
 from twin.matrix import PORT_WINDOW_S, current_matrix_bps
 from twin.mirror import Mirror
+from twin.records import Distrusted, TwinRecord
 
 _LOSS_WINDOW_S = 1.0
 _LAG_S = 0.5
@@ -60,6 +61,8 @@ class PairImage:
     path: tuple[str, ...] | None
     sent_bps: float | None
     age_s: float | None
+    distrusted: bool
+    """Its counter is stuck, or jumps: the twin goes by an estimate instead."""
     weight: int = 1
     others: tuple[WeightedPath, ...] = ()
     """The other paths of a split."""
@@ -114,7 +117,7 @@ def mirrored(run_dir: RunDirectory, at_s: float | None, *, runs: bool) -> Mirror
         at_s=None if start_s is None or now_s < start_s else now_s - start_s,
         switches=_switches(mirror, now_s),
         links=_links(mirror, now_s),
-        pairs=_pairs(mirror, now_s),
+        pairs=_pairs(mirror, now_s, _distrusted(run_dir, now_s)),
     )
 
 
@@ -167,7 +170,17 @@ def _links(mirror: Mirror, now_s: float) -> tuple[LinkImage, ...]:
     )
 
 
-def _pairs(mirror: Mirror, now_s: float) -> tuple[PairImage, ...]:
+def _distrusted(run_dir: RunDirectory, until_s: float) -> frozenset[OdPair]:
+    """The pairs that the twin has distrusted last."""
+    pairs: frozenset[OdPair] = frozenset()
+    records: Iterator[TwinRecord] = read_lines(run_dir.twin, cast(Any, TwinRecord))
+    for record in records:
+        if isinstance(record, Distrusted) and record.t_s <= until_s:
+            pairs = frozenset(record.pairs)
+    return pairs
+
+
+def _pairs(mirror: Mirror, now_s: float, distrusted: frozenset[OdPair]) -> tuple[PairImage, ...]:
     indexing = mirror.indexing
     rates_bps: FloatArray = current_matrix_bps(mirror, now_s, ())
     routes = (route_of(pair, mirror.routing.get(pair, ())) for pair in indexing.pairs)
@@ -178,6 +191,7 @@ def _pairs(mirror: Mirror, now_s: float) -> tuple[PairImage, ...]:
             path=route.path or None,
             sent_bps=_known(rates_bps[number]),
             age_s=_known(now_s - mirror.newest_flow_s(indexing.topology.switch_of[route.src])),
+            distrusted=indexing.pairs[number] in distrusted,
             weight=route.weight,
             others=route.others,
         )

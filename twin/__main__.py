@@ -20,6 +20,7 @@ from twin.forecast import (
     PersistenceForecaster,
 )
 from twin.imputation import Imputer, Persistence
+from twin.indexing import Indexing
 from twin.policies import UnknownPolicyError, resolve
 from twin.process import StopSignal, run
 from twin.twin import Twin
@@ -73,7 +74,7 @@ def _build(arguments: argparse.Namespace) -> Twin:
         forecaster = LearnedForecaster.load(weights, pairs)
     imputer: Imputer = Persistence(pairs)
     if arguments.imputer:
-        imputer = _load_imputer(arguments.imputer, pairs)
+        imputer = _load_imputer(arguments.imputer, Indexing(topology))
     return Twin(topology, resolve(arguments.policy), forecaster, imputer, arguments.interval_s)
 
 
@@ -84,7 +85,7 @@ def _read_topology(path: Path) -> Topology:
         raise _StartError(f"cannot read the topology {path}: {error}") from error
 
 
-def _load_imputer(reference: str, pairs: int) -> Imputer:
+def _load_imputer(reference: str, indexing: Indexing) -> Imputer:
     """Call `module:factory` with the argument after `=`, if any, and try what comes."""
     target, _, argument = reference.partition("=")
     module_name, _, factory_name = target.partition(":")
@@ -93,7 +94,10 @@ def _load_imputer(reference: str, pairs: int) -> Imputer:
         for part in factory_name.split("."):
             factory = getattr(factory, part)
         imputer: Imputer = factory(argument) if argument else factory()  # type: ignore[operator]
-        imputer.impute(np.ones(pairs), np.ones((1, pairs)))
+        links, pairs = len(indexing.directions), len(indexing.pairs)
+        trial = np.ones(pairs), np.ones((1, pairs)), np.ones(links), np.ones((links, pairs))
+        imputer.impute(*trial)
+        imputer.suspects(*trial)
     except Exception as error:
         raise _StartError(f"imputer {reference!r} cannot be loaded: {error}") from error
     return imputer

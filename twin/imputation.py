@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from twin.indexing import FloatArray
+from twin.indexing import BoolArray, FloatArray
 from twin.mirror import Mirror
 from twin.records import Imputation
 
@@ -16,27 +16,44 @@ AFTER_S = 1.0
 
 
 class Imputer(Protocol):
-    """Fills the gaps of one snapshot of rates."""
+    """Fills the gaps of one snapshot of rates, and says which rates not to trust.
 
-    def impute(self, rates_bps: FloatArray, recent: FloatArray) -> FloatArray:
+    Told in both cases: `rates_bps` (pairs,), NaN for gaps; `recent` (intervals, pairs), oldest
+    first, the mean rates of the complete intervals before, NaN for gaps; `link_bps` (links,) what
+    the ports say, NaN where unknown; `crossing` (links, pairs) the share of each pair's traffic
+    that reaches a link.
+    """
+
+    def impute(
+        self, rates_bps: FloatArray, recent: FloatArray, link_bps: FloatArray, crossing: FloatArray
+    ) -> FloatArray:
         """Return (pairs,) rates, NaN replaced by estimates; what was known is kept.
 
-        `recent` (intervals, pairs), oldest first, holds the mean rates of the complete intervals
-        before, NaN for gaps. Not called before anything has been observed.
+        Not called before anything has been observed.
         """
+        ...
+
+    def suspects(
+        self, rates_bps: FloatArray, recent: FloatArray, link_bps: FloatArray, crossing: FloatArray
+    ) -> BoolArray:
+        """Return (pairs,) which rates come from counters that are stuck, or jump."""
         ...
 
 
 class Persistence:
-    """Fills a gap with the last rate that was known; with zero before any was."""
+    """Fills a gap with the last rate that was known; with zero before any was. Suspects nobody."""
 
     def __init__(self, pairs: int) -> None:
         self._last = np.zeros(pairs)
 
-    def impute(self, rates_bps: FloatArray, recent: FloatArray) -> FloatArray:  # noqa: ARG002
+    def impute(self, rates_bps: FloatArray, *_: FloatArray) -> FloatArray:
         """Return `rates_bps` with every NaN replaced by the last known rate of its pair."""
         self._last = np.where(np.isnan(rates_bps), self._last, rates_bps)
         return self._last
+
+    def suspects(self, rates_bps: FloatArray, *_: FloatArray) -> BoolArray:
+        """Return False for every pair."""
+        return np.zeros(len(rates_bps), dtype=bool)
 
 
 @dataclass

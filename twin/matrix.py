@@ -23,17 +23,28 @@ _MOST_SCALING = 2.0
 _QUIET_BPS = 10e3  # a host that sends less has no shares worth scaling
 
 
-def current_matrix_bps(mirror: Mirror, now_s: float, dropped: Collection[OdPair]) -> FloatArray:
-    """Return (pairs,) what each pair sends now; NaN in gaps."""
+def current_matrix_bps(
+    mirror: Mirror,
+    now_s: float,
+    dropped: Collection[OdPair],
+    distrusted: Collection[OdPair] = (),
+) -> FloatArray:
+    """Return (pairs,) what each pair sends now; NaN in gaps and for those that are distrusted."""
     flows_bps = mirror.od_bps(now_s, FLOW_WINDOW_S)
+    flows_bps[[mirror.indexing.pair[pair] for pair in distrusted]] = np.nan
     return _shared_out(mirror, flows_bps, mirror.sent_bps(now_s, PORT_WINDOW_S), dropped)
 
 
 def mean_matrix_bps(
-    mirror: Mirror, start_s: float, end_s: float, dropped: Collection[OdPair]
+    mirror: Mirror,
+    start_s: float,
+    end_s: float,
+    dropped: Collection[OdPair],
+    distrusted: Collection[OdPair] = (),
 ) -> FloatArray:
-    """Return (pairs,) what each pair sent on average over [start_s, end_s); NaN in gaps."""
+    """As `current_matrix_bps`, but what each pair sent on average over [start_s, end_s)."""
     flows_bps = mirror.mean_od_bps(start_s, end_s)
+    flows_bps[[mirror.indexing.pair[pair] for pair in distrusted]] = np.nan
     return _shared_out(mirror, flows_bps, mirror.mean_sent_bps(start_s, end_s), dropped)
 
 
@@ -42,7 +53,8 @@ def _shared_out(
 ) -> FloatArray:
     """Scale the flows of every host to what its port says.
 
-    Hosts with a dropped pair are left as they are: what is dropped still enters by the port.
+    Hosts with a dropped pair are left as they are: what is dropped still enters by the port. So are
+    those with a gap, whose share is not known.
     """
     indexing = mirror.indexing
     hosts = [host.name for host in indexing.topology.hosts]

@@ -196,6 +196,15 @@ class Imputation(Record, frozen=True, tag="imputation"):
     actual_bps: tuple[float, ...]
 
 
+class Distrusted(Record, frozen=True, tag="distrusted"):
+    """The pairs whose counters are stuck, or jump: from now on they are filled like gaps.
+
+    Written when they change; none: all are trusted again.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+
+
 class Health(Record, frozen=True, tag="health"):
     """How the twin itself is doing, every few seconds."""
 
@@ -221,5 +230,6 @@ TwinRecord = (
     | Drift
     | GainScored
     | Imputation
+    | Distrusted
     | Health
 )

@@ -29,6 +29,7 @@ from twin.capacity import CapacityWatch
 from twin.containment import ContainedPolicy
 from twin.delays import DelayTracker
 from twin.detection import RECENT_INTERVALS
+from twin.distrust import CounterWatch
 from twin.feedback import DecisionWatch, ForecastWatch
 from twin.forecast import HORIZONS, Forecaster
 from twin.imputation import GapScorer, Imputer
@@ -53,6 +54,7 @@ STEP_S = 0.25
 _LATEST_STEP_S = 0.4  # step without the counters that have not come by then
 _RESTORATION_S = 0.15  # leave the controller this long to restore pairs after a failure
 _UTILISATION_WINDOW_S = 0.75
+_LOSS_WINDOW_S, _LOSS_AGE_S = 1.0, 0.5  # both ends of a link have been polled since
 _HISTORY_INTERVALS = 60
 _BEGUN = 0.2  # of the largest total of an interval: less was before the traffic began
 _SAME_TIME_S = 1e-3  # boundaries of intervals closer than this are one
@@ -84,6 +86,7 @@ class Twin:
         self._stops_floods: bool = getattr(policy, "stops_floods", False)
         self._mitigation = Mitigation(self._indexing, self._ids, forecaster.benign_share)
         self._gaps = GapScorer()
+        self._counters = CounterWatch(imputer)
         self._decisions = DecisionWatch()
         self._trust = GainTrust()
         self._probes = LinkProbes(self._indexing, keep_s)
@@ -147,7 +150,12 @@ class Twin:
             self._mirrored = True
         self._link_changed_s = None
         measured = current_matrix_bps(self.mirror, now_s, self._mitigation.dropped)
-        filled = self._filled(measured)
+        trusted = measured
+        if distrusted := self._counters.distrusted:
+            trusted = current_matrix_bps(self.mirror, now_s, self._mitigation.dropped, distrusted)
+        loads = self.mirror.sent_bps(now_s, _UTILISATION_WINDOW_S)
+        loss = self.mirror.link_loss(now_s - _LOSS_AGE_S - _LOSS_WINDOW_S, now_s - _LOSS_AGE_S)
+        filled = self._filled(trusted, loads, loss)
         out.records += self._gaps.observe(self.mirror, now_s, measured, filled)
         self._delays.advance(self.mirror, now_s)
         if span := self._clock.completed(self.mirror, now_s):
@@ -170,23 +178,35 @@ class Twin:
             out.records += self._scorer.score(seen)
             out.records += self._capacity.learn(seen)
 
-    def _filled(self, rates_bps: FloatArray) -> FloatArray:
+    def _filled(self, rates_bps: FloatArray, link_bps: FloatArray, loss: FloatArray) -> FloatArray:
         """(pairs,) without gaps; zero before anything has been observed."""
         recent = self._history.counted_bps(len(rates_bps))
         if np.isnan(rates_bps).all() and np.isnan(recent).all():
             return np.zeros(len(rates_bps))
-        return self._imputer.impute(rates_bps, recent)
+        crossing = self._indexing.crossing(self.mirror.routing, loss)
+        return self._imputer.impute(rates_bps, recent, self._steady(link_bps), crossing)
+
+    def _steady(self, link_bps: FloatArray) -> FloatArray:
+        """Loads, unknown while a drop makes what enters another thing than what is carried."""
+        return np.full(len(link_bps), np.nan) if self._mitigation.dropped else link_bps
 
     # --- intervals ----------------------------------------------------------------------------
 
     def _complete(self, start_s: float, end_s: float, now_s: float, out: Output) -> None:
-        od_bps = mean_matrix_bps(self.mirror, start_s, end_s, self._mitigation.dropped)
+        if self._routes_changed_s < start_s and not self._mitigation.dropped:
+            recent = self._history.counted_bps(len(self._indexing.pairs))
+            out.records += self._counters.judge(self.mirror, start_s, end_s, now_s, recent)
+        od_bps = mean_matrix_bps(
+            self.mirror, start_s, end_s, self._mitigation.dropped, self._counters.distrusted
+        )
+        link_bps = self.mirror.mean_sent_bps(start_s, end_s)
+        loss = self.mirror.link_loss(start_s, end_s)
         interval = Interval(
             start_s=start_s,
             end_s=end_s,
             od_bps=od_bps,
-            filled_bps=self._filled(od_bps),
-            link_bps=self.mirror.mean_sent_bps(start_s, end_s),
+            filled_bps=self._filled(od_bps, link_bps, loss),
+            link_bps=link_bps,
         )
         self._history.add(interval)
         routing = dict(self.mirror.routing)
@@ -199,7 +219,7 @@ class Twin:
                 routing,
                 interval.filled_bps,
                 interval.link_bps,
-                self.mirror.link_loss(start_s, end_s),
+                loss,
             )
         past = self._history.filled_bps()
         self._forecast_bps = self._forecaster.forecast(past)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.te import _Decider, _judged, large_network
+from benchmarks.te import Decider, _judged, large_network
 from topologies.catalogue import load_topology
 from topologies.loads import max_link_utilisation
 from topologies.optimum import min_max_utilisation
@@ -15,7 +15,7 @@ ABILENE = load_topology("topohub:sndlib/abilene")
 
 def test_a_matrix_is_scaled_to_its_optimum_and_routed_nearer_to_it() -> None:
     od_bps = np.random.default_rng(1).exponential(1e6, len(ABILENE.od_pairs))
-    case = _Decider(ABILENE).case(od_bps, od_bps)
+    case = Decider(ABILENE).case(od_bps, od_bps)
     assert min_max_utilisation(ABILENE, case.matrix_bps) == pytest.approx(0.9)
     assert 1.0 - 1e-6 <= case.true <= case.shortest
     assert case.true == pytest.approx(
@@ -25,7 +25,7 @@ def test_a_matrix_is_scaled_to_its_optimum_and_routed_nearer_to_it() -> None:
 
 def test_a_run_that_was_no_result_leaves_its_target_unmet() -> None:
     od_bps = np.random.default_rng(1).exponential(1e6, len(ABILENE.od_pairs))
-    cases = [_Decider(ABILENE).case(od_bps, od_bps)]
+    cases = [Decider(ABILENE).case(od_bps, od_bps)]
     for measured, known in (([1.0, None], False), ([], False), ([1.02, 1.0], True)):
         targets, beside = _judged(cases, measured, [100.0])
         (on_packets,) = [target for target in targets if "packets" in target.name]
