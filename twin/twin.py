@@ -150,12 +150,7 @@ class Twin:
             self._mirrored = True
         self._link_changed_s = None
         measured = current_matrix_bps(self.mirror, now_s, self._mitigation.dropped)
-        trusted = measured
-        if distrusted := self._counters.distrusted:
-            trusted = current_matrix_bps(self.mirror, now_s, self._mitigation.dropped, distrusted)
-        loads = self.mirror.sent_bps(now_s, _UTILISATION_WINDOW_S)
-        loss = self.mirror.link_loss(now_s - _LOSS_AGE_S - _LOSS_WINDOW_S, now_s - _LOSS_AGE_S)
-        filled = self._filled(trusted, loads, loss)
+        filled = self._filled_now(measured, now_s)
         out.records += self._gaps.observe(self.mirror, now_s, measured, filled)
         self._delays.advance(self.mirror, now_s)
         if span := self._clock.completed(self.mirror, now_s):
@@ -177,6 +172,14 @@ class Twin:
         if seen is not None:
             out.records += self._scorer.score(seen)
             out.records += self._capacity.learn(seen)
+
+    def _filled_now(self, measured: FloatArray, now_s: float) -> FloatArray:
+        """(pairs,) without gaps, and without what distrusted counters say."""
+        if distrusted := self._counters.distrusted:
+            measured = current_matrix_bps(self.mirror, now_s, self._mitigation.dropped, distrusted)
+        loads = self.mirror.sent_bps(now_s, _UTILISATION_WINDOW_S)
+        loss = self.mirror.link_loss(now_s - _LOSS_AGE_S - _LOSS_WINDOW_S, now_s - _LOSS_AGE_S)
+        return self._filled(measured, loads, loss)
 
     def _filled(self, rates_bps: FloatArray, link_bps: FloatArray, loss: FloatArray) -> FloatArray:
         """(pairs,) without gaps; zero before anything has been observed."""
