@@ -27,6 +27,7 @@ from benchmarks.imputation_gaps import Gaps, cases, link_loads
 from benchmarks.imputation_methods import CAUSAL, LOOKING_BACK
 from benchmarks.peers import PeerError, run_peer
 from benchmarks.report import Report, Step, this_machine
+from generators.gaps import SPAN
 from generators.link_constraints import agreeing_with_links
 from generators.schedule import FloatArray
 from generators.vae import LINK_TOLERANCE, Estimate, TelemetryVae, filled, train_vae
@@ -158,7 +159,7 @@ class _Bench:
 
     def _estimate(self, seen: FloatArray, live: bool) -> Estimate:
         """The end of the training history is known before the record."""
-        before = self._history[-len(seen) :]
+        before = self._history[-SPAN:]
         whole = self._vae.estimate(np.vstack([before, seen]), future=not live)
         rows = (whole.median_bps, whole.low_bps, whole.high_bps)
         return Estimate(*(row[len(before) :] for row in rows))
