@@ -64,7 +64,7 @@ class Silent(EventSection):
 
 
 class Degrade(EventSection):
-    """A link loses more, delays longer or carries less, both ways: gradually, until it ends at once.
+    """A link loses more, delays longer or carries less, both ways: gradually; it ends at once.
 
     Nobody is told: the controller and the twin go on with the rate and delay that are configured.
     """

@@ -151,13 +151,17 @@ def _learnt(run_dir: RunDirectory, until_s: float) -> Correction:
     for record in records:
         if record.t_s > until_s:
             continue
-        if isinstance(record, Calibration):
-            field = record.name.replace("-", "_")
-            correction = replace(correction, **{field: record.after})
-        elif isinstance(record, CapacityLearnt):
-            link, factor = (record.sender, record.receiver), record.after_bps / record.configured_bps
-            factors = {**correction.capacity_factor, link: factor}
-            correction = replace(correction, capacity_factor=factors)
+        match record:
+            case Calibration(name="load-gain", after=after):
+                correction = replace(correction, load_gain=after)
+            case Calibration(name="variance", after=after):
+                correction = replace(correction, variance=after)
+            case CapacityLearnt(sender=a, receiver=b):
+                factor = record.after_bps / record.configured_bps
+                factors = {**correction.capacity_factor, (a, b): factor}
+                correction = replace(correction, capacity_factor=factors)
+            case _:
+                pass
     return correction
 
 

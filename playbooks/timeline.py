@@ -140,7 +140,8 @@ def _detail(fault: Fault) -> dict[str, Any]:
             one_way = {"from": directions[0][0]} if len(directions) == 1 else {}
             return {"link": list(directions[0])} | one_way
         case Degraded(link=link):
-            values = {name: getattr(fault, name) for name in ("loss_percent", "delay_ms", "rate_bps")}
+            said = ("loss_percent", "delay_ms", "rate_bps")
+            values = {name: getattr(fault, name) for name in said}
             return {"link": list(link)} | {k: v for k, v in values.items() if v is not None}
         case SwitchCrash(switch=switch):
             return {"switch": switch}

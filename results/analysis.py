@@ -14,6 +14,7 @@ from results.metrics import (
     delivery,
     lab,
     latency,
+    learning,
     load,
     outage,
     policy,
@@ -64,7 +65,7 @@ def summarise(recording: Recording) -> Summary:
     metrics: dict[str, Any] = {}
     details: dict[str, Any] = {"notes": list(recording.notes)}
     if recording.window is not None:
-        for part in (_traffic, _links, _recovery, _prediction, _attacks, _policy):
+        for part in (_traffic, _links, _recovery, _prediction, _learning, _attacks, _policy):
             found = part(recording, recording.window)
             details["notes"] += found.pop("notes", [])
             details |= found.pop("details", {})
@@ -105,6 +106,7 @@ def _traffic(recording: Recording, window: Window) -> dict[str, Any]:
         "goodput_mbps": delivery.rates_over_time_bps(workload, edges_s) / 1e6,
     }
     found = {
+        "packets_lost": balance and balance.sent - balance.received,
         "latency_ms": latency.workload_latency_ms(workload, window),
         "probe_latency_ms": latency.probe_latency_ms(recording.probes, window),
         "error_rate_percent": balance and balance.error_rate_percent,
@@ -219,6 +221,29 @@ def _prediction(recording: Recording, window: Window) -> dict[str, Any]:
             "twin_delay": delays and {"bias_ms": delays.bias_ms, "comparisons": delays.comparisons},
             "decisions": [{**one, "t_s": one["t_s"] - window.start_s} for one in decisions],
             "imputation_nmae": prediction.imputation_nmae(twin),
+        },
+    }
+
+
+def _learning(recording: Recording, window: Window) -> dict[str, Any]:
+    twin, topology = recording.twin, recording.topology
+    errors = learning.error_over_time_percent(twin, window, STEP_S)
+    changed = learning.capacities(twin, recording.events, topology, window, STEP_S)
+    named = {switch.name: switch.label for switch in topology.switches}
+    return {
+        "model_error_percent": learning.model_error_percent(errors),
+        "notes": learning.drift_sentences(twin, named, window),
+        "details": {
+            "model_error_over_time": errors,
+            "capacities": [
+                {
+                    "from": one.link[0],
+                    "to": one.link[1],
+                    "believed_mbps": one.believed_bps / 1e6,
+                    "real_mbps": one.real_bps / 1e6,
+                }
+                for one in changed
+            ],
         },
     }
 

@@ -45,6 +45,7 @@ FIGURES = (
     Figure("latency_ms.mean", "latency, mean", "ms"),
     Figure("latency_ms.p95", "latency, p95", "ms"),
     Figure("error_rate_percent", "error rate", "%"),
+    Figure("packets_lost", "packets lost", ""),
     Figure("goodput_mbps", "goodput", "Mbit/s", higher_is_better=True),
     Figure("utilisation_percent", "utilisation", "%", higher_is_better=True, in_points=True),
     Figure("te_ratio.mean", "busiest link / optimum", "x"),
@@ -73,6 +74,8 @@ FIGURES = (
     ),
     Figure("predictive_skill", "predictive skill", "", higher_is_better=True, of_twin=True),
     Figure("twin_latency_mape_percent", "twin's delay error", "%", of_twin=True),
+    Figure("model_error_percent.begin", "model's error, first 5 s", "%", of_twin=True),
+    Figure("model_error_percent.end", "model's error, last 5 s", "%", of_twin=True),
     Figure("staleness_ms.p95", "staleness, p95", "ms"),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from markupsafe import Markup
@@ -41,7 +42,8 @@ class _Plan:
 
 def run_charts(run: ReportedRun) -> list[Chart]:
     """Return the course of one run, as far as it was recorded."""
-    return _drawn(_run_plans(run.summary.details), _markers(run))
+    plans = chain(_run_plans(run.summary.details), _model_plans(run))
+    return _drawn(plans, _markers(run))
 
 
 def comparison_charts(before: ReportedRun, after: ReportedRun) -> list[Chart]:
@@ -92,6 +94,17 @@ def _run_plans(details: Mapping[str, Any]) -> Iterator[_Plan]:
         series(("offered load of the busiest link / optimum", "a", ("te_ratio_over_time",))),
         1.0,
     )
+
+
+def _model_plans(run: ReportedRun) -> Iterator[_Plan]:
+    """How wrong the model was, and what it believed of links that are not as configured."""
+    details, named = run.summary.details, labels(run.topology)
+    error = _present([("mean over links", _at(details, ("model_error_over_time",)), "a")])
+    yield _Plan("Error of the model, in what links carry", "%", error)
+    for one in details.get("capacities", []):
+        title = f"What {named[one['from']]} → {named[one['to']]} can carry"
+        believed = [("real", one["real_mbps"], "muted"), ("believed", one["believed_mbps"], "a")]
+        yield _Plan(title, "Mbit/s", _present(believed))
 
 
 def _comparison_plans(before: Summary, after: Summary) -> Iterator[_Plan]:

@@ -120,7 +120,7 @@ def _nonsense(moves: Mapping[Any, Any], view: TwinView) -> str | None:
 
 def _links(view: TwinView) -> Links:
     links = Links(view.topology)
-    for here, there in view.down:
+    for here, there in view.down | view.drained:
         links.set_port(here, there, up=False)
     return links
 

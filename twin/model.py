@@ -92,7 +92,7 @@ class PerformanceModel:
 
     @property
     def rate_bps(self) -> FloatArray:
-        """(links,) what each link is believed to carry. Whatever divides by a rate takes this one."""
+        """(links,) what each link is believed to carry: what all utilisation is a share of."""
         rates = self.indexing.rate_bps.copy()
         for link, factor in self.correction.capacity_factor.items():
             rates[self.indexing.link[link]] *= factor

@@ -18,8 +18,10 @@ from twin.probes import LinkProbes
 LOOK_S = 1.0
 """Length of what is looked at."""
 
-_LAG_S = FLOW_LAG_S + 0.75  # by then all counters have come: flows are polled twice a second
-_PROBES_S = 3.0  # probes go out once a second, and those over full queues are often lost
+_TOLD_S = 1.0  # a probe is told of with the next one, a second after it went out
+_LAG_S = _TOLD_S + FLOW_LAG_S  # by then all counters have come too
+_STANDING_S = 3.0  # probes over full queues are often lost: so far back they are looked for
+_LEAST_S = 5.0  # the least of so many probes has met no queue, on a link that is not full
 _SETTLE_S = 0.25  # after a change of routes, before the loads are those of the new routes
 _STANDING = 0.25  # of a full queue: so much waiting is a queue that does not drain
 
@@ -39,6 +41,10 @@ class Observation:
     """Share of the packets sent that did not arrive."""
     delay_ms: FloatArray
     """Of the controller's probes."""
+    least_delay_ms: FloatArray
+    """Of the last few probes."""
+    probes_lost: FloatArray
+    """Share of the probes that did not come."""
     standing: BoolArray
     """Whether the probes have met a queue that does not drain; False where there were none."""
     down: BoolArray
@@ -77,7 +83,9 @@ class Observer:
         cores = slice(self._model.indexing.cores)
         sent_bps = mirror.mean_sent_bps(start_s, end_s)[cores]
         loss = mirror.link_loss(start_s, end_s)[cores]
-        delay_ms = self._probes.delay_ms(end_s - _PROBES_S, end_s + LOOK_S)[cores]
+        told_s = end_s + _TOLD_S
+        delay_ms = self._probes.delay_ms(told_s - LOOK_S, told_s)[cores]
+        lately_ms = self._probes.delay_ms(told_s - _STANDING_S, told_s)[cores]
         down = np.array([link in mirror.down for link in mirror.indexing.directions[cores]])
         steady = routes_changed_s < start_s - _SETTLE_S and not down.any() and not dropped
         return Observation(
@@ -86,7 +94,9 @@ class Observer:
             sent_bps=sent_bps,
             loss=loss,
             delay_ms=delay_ms,
-            standing=self._standing(sent_bps * (1 - loss), delay_ms),
+            least_delay_ms=self._probes.delay_ms(told_s - _LEAST_S, told_s)[cores],
+            probes_lost=self._probes.lost(told_s - LOOK_S, told_s)[cores],
+            standing=self._standing(sent_bps * (1 - loss), lately_ms),
             down=down,
             predicted=self._prediction(mirror, start_s, end_s) if steady else None,
         )

@@ -46,6 +46,7 @@ class TwinPolicy:
 
     name = "twin"
     stops_floods = True
+    drains_links = True
 
     HOT = 0.9
     """Utilisation, measured or forecast, that calls for relief."""

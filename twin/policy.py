@@ -22,7 +22,8 @@ class Policy(Protocol):
     """Decides about reroutes. One object lives as long as the twin and may keep state.
 
     A policy with the attribute `stops_floods = True` also has the twin raise alarms, and drop
-    floods where they enter the network.
+    floods where they enter the network; one with `drains_links = True` has it move all pairs off
+    links that are forecast to fail.
     """
 
     name: str

@@ -20,7 +20,7 @@ class LinkProbes:
         """Of each link: when, and the delay in ms; NaN for a probe that did not come."""
 
     def receive(self, message: LinkDelays) -> None:
-        """Take in what one switch's probes have measured; what is older than the last is ignored."""
+        """Take in what one switch's probes have measured, unless later ones are known."""
         for probe in message.links:
             told = self._told[self._indexing.link[message.datapath, probe.neighbour]]
             if told and message.t_s <= told[-1][0]:
@@ -30,13 +30,19 @@ class LinkProbes:
                 told.popleft()
 
     def delay_ms(self, start_s: float, end_s: float) -> FloatArray:
-        """(links,) median of the delays told over [start_s, end_s); NaN where there are none."""
-        median = np.full(len(self._told), np.nan)
+        """(links,) least of the delays told over [start_s, end_s); NaN where there are none.
+
+        A busy machine can only make a probe late. What half of the links have in common by which
+        they exceed their propagation is taken for that, and left out.
+        """
+        least = np.full(len(self._told), np.nan)
         for link, told in enumerate(self._told):
             known = [ms for t_s, ms in told if start_s <= t_s < end_s and not np.isnan(ms)]
             if known:
-                median[link] = np.median(known)
-        return median
+                least[link] = min(known)
+        excess = least - self._indexing.delay_ms
+        common = np.nanmedian(excess) if np.isfinite(excess).any() else 0.0
+        return np.asarray(least - max(common, 0.0))
 
     def lost(self, start_s: float, end_s: float) -> FloatArray:
         """(links,) share of the probes told over [start_s, end_s) that did not come; NaN: none."""

@@ -181,6 +181,35 @@ class GainScored(Record, frozen=True, tag="gain-scored"):
     """The share that came true lately: what the hysteresis goes by from now on."""
 
 
+FailingSign = Literal["loss", "delay"]
+
+
+class LinkFailing(Record, frozen=True, tag="link-failing"):
+    """A direction of a link is forecast to fail, or fails already (`lead_s` 0)."""
+
+    sender: str
+    receiver: str
+    sign: FailingSign
+    level: float
+    """Share of the packets that it loses, or ms that it delays more than it should."""
+    per_s: float
+    """Growth of it."""
+    failing: float
+    """The level from which the link counts as failed."""
+    lead_s: float
+    """Until then, as it goes on."""
+    confidence: float
+    """That it grows at all (Mann-Kendall); of what fails already, the share of bad seconds."""
+
+
+class LinkMended(Record, frozen=True, tag="link-mended"):
+    """A direction that was failing has been without a sign of it for long enough."""
+
+    sender: str
+    receiver: str
+    after_s: float
+
+
 class Imputation(Record, frozen=True, tag="imputation"):
     """A telemetry gap of one switch, filled; scored when the counters came back.
 
@@ -229,6 +258,8 @@ TwinRecord = (
     | CapacityLearnt
     | Drift
     | GainScored
+    | LinkFailing
+    | LinkMended
     | Imputation
     | Distrusted
     | Health

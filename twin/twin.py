@@ -22,7 +22,7 @@ from controller.messages import (
     Routes,
     route_of,
 )
-from topologies.model import Topology
+from topologies.model import DirectedLink, Topology
 from twin.calibration import calibrate
 from twin.candidates import CandidatePaths
 from twin.capacity import CapacityWatch
@@ -30,11 +30,13 @@ from twin.containment import ContainedPolicy
 from twin.delays import DelayTracker
 from twin.detection import RECENT_INTERVALS
 from twin.distrust import CounterWatch
+from twin.draining import Drain
 from twin.feedback import DecisionWatch, ForecastWatch
 from twin.forecast import HORIZONS, Forecaster
 from twin.imputation import GapScorer, Imputer
 from twin.indexing import FloatArray, Indexing
 from twin.intervals import History, Interval, IntervalClock
+from twin.maintenance import LinkHealth
 from twin.matrix import current_matrix_bps, mean_matrix_bps
 from twin.mirror import Mirror
 from twin.mitigation import Mitigation
@@ -93,6 +95,9 @@ class Twin:
         self._observer = Observer(self.model, self._probes)
         self._scorer = LinkScorer(self.model)
         self._capacity = CapacityWatch(self.model)
+        self._health = LinkHealth(self.model)
+        self._drains_links: bool = getattr(policy, "drains_links", False)
+        self._drain = Drain(topology)
         self._forecasts = ForecastWatch(self.model)
         self._forecast_bps = np.zeros((HORIZONS, len(self._indexing.pairs)))
         self._fresh: set[str] = set()
@@ -171,7 +176,9 @@ class Twin:
         )
         if seen is not None:
             out.records += self._scorer.score(seen)
-            out.records += self._capacity.learn(seen)
+            learnt = self._capacity.learn(seen)
+            of_other_capacity = {self._indexing.link[one.sender, one.receiver] for one in learnt}
+            out.records += [*learnt, *self._health.observe(seen, of_other_capacity)]
 
     def _filled_now(self, measured: FloatArray, now_s: float) -> FloatArray:
         """(pairs,) without gaps, and without what distrusted counters say."""
@@ -274,14 +281,20 @@ class Twin:
         if self._decisions.busy or self.mirror.telemetry_age_s(now_s) > 2 * STEP_S:
             return
         view = self._view(now_s, filled)
-        proposal = self._policy.decide(view)
-        out.records += self._policy.take_problems()
+        proposal = self._drain.propose(self._failing, view) if self._drains_links else None
+        if proposal is None:
+            proposal = self._policy.decide(view)
+            out.records += self._policy.take_problems()
         if proposal is None or not proposal.moves:
             return
         decision = self._decision(proposal, view, now_s)
         self._decisions.ask(decision)
         out.records.append(decision)
         out.requests.append(Reroute(decision.decision_id, decision.moves))
+
+    @property
+    def _failing(self) -> frozenset[DirectedLink]:
+        return frozenset(self._indexing.directions[link] for link in self._health.failing)
 
     def _view(self, now_s: float, filled: FloatArray) -> TwinView:
         allowed = np.ones(len(self._indexing.pairs))
@@ -298,6 +311,7 @@ class Twin:
             forecast_bps=forecast_bps * allowed,
             forecast_in_s=forecast_in_s,
             utilisation=load[: self._indexing.cores],
+            drained=self._drain.links(self._failing, self.mirror.down),
             gain_trust=self._trust.share,
             _model=self.model,
             _candidates=self._candidates,

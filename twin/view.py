@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from topologies.model import DirectedLink, OdPair, Topology, Ways
-from twin.candidates import CandidatePaths
+from twin.candidates import CandidatePaths, CandidateSet
 from twin.indexing import FloatArray
 from twin.model import PerformanceModel, Prediction
 from twin.optimise import COMFORTABLE_UTILISATION, Plan, optimise
@@ -34,6 +34,8 @@ class TwinView:
     """Until that interval begins."""
     utilisation: FloatArray
     """(core directions,) measured at the ports over the last second or so; NaN in gaps."""
+    drained: frozenset[DirectedLink] = field(default=frozenset(), kw_only=True)
+    """Core links kept empty because they will fail, both ways: no move may use one."""
     gain_trust: float = field(default=1.0, kw_only=True)
     """The share of the gains promised for reroutes that came true lately; 1 is all of them."""
     _model: PerformanceModel = field(repr=False)
@@ -59,7 +61,29 @@ class TwinView:
             comfortable: a maximum below this counts as this.
         """
         matrix = self.measured_bps if od_bps is None else od_bps
-        candidates = self._candidates.available(self.routing, self.down, self.dropped)
+        avoid = self.down | self.drained
+        candidates = self._candidates.available(self.routing, avoid, self.dropped)
+        return self._optimised(candidates, matrix, budget_s, comfortable)
+
+    def moves_off(
+        self, links: frozenset[DirectedLink], budget_s: float = 0.08
+    ) -> Mapping[OdPair, Path]:
+        """Good routes without `links`, for the pairs that now cross one and whoever makes room.
+
+        A pair that cannot do without stays.
+        """
+        avoid = self.down | self.drained | links
+        candidates = self._candidates.available(self.routing, avoid, self.dropped)
+        comfortable = COMFORTABLE_UTILISATION
+        plan = self._optimised(candidates, self.measured_bps, budget_s, comfortable)
+        first = zip(self._model.indexing.pairs, candidates.current, strict=True)
+        started = {pair: candidates.path[path] for pair, path in first if path >= 0}
+        wanted = {**started, **plan.moves}
+        return {pair: path for pair, path in wanted.items() if path != self.routing.get(pair)}
+
+    def _optimised(
+        self, candidates: CandidateSet, matrix: FloatArray, budget_s: float, comfortable: float
+    ) -> Plan:
         return optimise(
             self._model.indexing,
             candidates,

@@ -24,7 +24,7 @@ from playbooks.schema import (
 from topologies.documents import DocumentError
 
 BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
-BUILTIN = ("high-load", "network-failure", "security-breach")
+BUILTIN = ("high-load", "network-failure", "security-breach", "wrong-model", "degrading-link")
 
 GOOD = """
 name: everything

@@ -108,7 +108,8 @@ def second(sent_bps: float, arrived_bps: float, *, standing: bool = False) -> Ob
     nothing = np.zeros(cores, dtype=bool)
     queue = nothing.copy()
     queue[0] = standing
-    return Observation(0.0, 1.0, sent, loss, np.full(cores, np.nan), queue, nothing, None)
+    unknown = np.full(cores, np.nan)
+    return Observation(0.0, 1.0, sent, loss, unknown, unknown, unknown, queue, nothing, None)
 
 
 @given(
