@@ -1,7 +1,8 @@
 """Run one playbook under one policy in a lab of its own, and say what was measured.
 
 PLAYBOOK is a YAML file, or the name of one that comes with Twinbed: high-load,
-network-failure, security-breach, wrong-model, degrading-link. The same seed gives the same traffic and timeline.
+network-failure, security-breach, wrong-model, degrading-link. The same seed gives the same traffic
+and timeline.
 
 example:
   twinbed run playbooks/network-failure.yaml --policy twin --seed 7

@@ -19,7 +19,7 @@ from cli.errors import UserError
 from cli.output import print_json, results
 from cli.runs import HELP, named_run, refuse_without_controller, running_lab
 from cli.way_words import in_words
-from playbooks.mirrored import MirrorImage, NotMirroredError, PairImage, mirrored
+from playbooks.mirrored import LinkImage, MirrorImage, NotMirroredError, PairImage, mirrored
 
 _SHOWN = 20
 
@@ -75,13 +75,14 @@ def _switches(image: MirrorImage) -> Table:
 
 def _links(image: MirrorImage) -> Table:
     table = Table("link", box=None, pad_edge=False)
-    for heading in ("state", "Mbit/s", "of its rate", "lost", "delay", "age"):
+    for heading in ("state", "Mbit/s", "carries", "of that", "lost", "delay", "age"):
         table.add_column(heading, justify="right")
     for link in image.links:
         table.add_row(
             f"{link.sender} → {link.receiver}",
             "up" if link.up else "[red]down[/]",
             _figure(link.sent_bps, 1e-6),
+            _rate_of(link),
             _figure(link.utilisation, 100, " %"),
             _figure(link.loss_share, 100, " %"),
             f"{link.configured_delay_ms:g} ms",
@@ -102,6 +103,12 @@ def _pairs(image: MirrorImage) -> Table:
     if len(busiest) > _SHOWN:
         table.caption = f"and {len(busiest) - _SHOWN} more: --json has them all"
     return table
+
+
+def _rate_of(link: LinkImage) -> str:
+    """What it carries, marked where that is not what is configured."""
+    text = _figure(link.believed_bps, 1e-6)
+    return text if link.believed_bps == link.rate_bps else f"[yellow]{text}[/]"
 
 
 def _rate(pair: PairImage) -> float:

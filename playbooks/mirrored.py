@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from controller.messages import FromController, Route, WeightedPath, route_of
+from playbooks.learnt import learnt
 from playbooks.plan import read_plan
 from results.run_directory import Event, RunDirectory, read_lines
 from topologies.model import OdPair, Way
 from twin.indexing import FloatArray, Indexing
 from twin.matrix import PORT_WINDOW_S, current_matrix_bps
 from twin.mirror import Mirror
+from twin.model import PerformanceModel
 from twin.records import Distrusted, TwinRecord
 
 _LOSS_WINDOW_S = 1.0
@@ -44,8 +46,12 @@ class LinkImage:
     receiver: str
     up: bool
     rate_bps: float
+    """As configured."""
+    believed_bps: float
+    """What the twin has learnt that it carries."""
     sent_bps: float | None
     utilisation: float | None
+    """Of what it is believed to carry."""
     loss_share: float | None
     """Of the packets sent lately."""
     configured_delay_ms: float
@@ -104,19 +110,21 @@ def mirrored(run_dir: RunDirectory, at_s: float | None, *, runs: bool) -> Mirror
         if start_s is None:
             raise NotMirroredError(f"--at {at_s:g}: the traffic of {run_dir.path} has not begun")
         until_s = start_s + at_s
-    mirror = Mirror(Indexing(topology), keep_s=2 * read_plan(run_dir.path).interval_s + 10)
+    model = PerformanceModel(Indexing(topology))
+    mirror = Mirror(model.indexing, keep_s=2 * read_plan(run_dir.path).interval_s + 10)
     now_s = _replay(run_dir, mirror, until_s)
     live = runs and at_s is None
     if live:
         now_s = time.monotonic()
     elif at_s is not None:
         now_s = until_s
+    model.correction = learnt(run_dir, now_s)
     return MirrorImage(
         run=run_dir.path.resolve().name,
         live=live,
         at_s=None if start_s is None or now_s < start_s else now_s - start_s,
         switches=_switches(mirror, now_s),
-        links=_links(mirror, now_s),
+        links=_links(mirror, model.rate_bps, now_s),
         pairs=_pairs(mirror, now_s, _distrusted(run_dir, now_s)),
     )
 
@@ -150,7 +158,7 @@ def _switches(mirror: Mirror, now_s: float) -> tuple[SwitchImage, ...]:
     )
 
 
-def _links(mirror: Mirror, now_s: float) -> tuple[LinkImage, ...]:
+def _links(mirror: Mirror, believed_bps: FloatArray, now_s: float) -> tuple[LinkImage, ...]:
     indexing = mirror.indexing
     sent_bps = mirror.sent_bps(now_s, PORT_WINDOW_S)
     loss = mirror.link_loss(now_s - _LAG_S - _LOSS_WINDOW_S, now_s - _LAG_S)
@@ -160,8 +168,9 @@ def _links(mirror: Mirror, now_s: float) -> tuple[LinkImage, ...]:
             receiver=there,
             up=(here, there) not in mirror.down,
             rate_bps=float(indexing.rate_bps[number]),
+            believed_bps=float(believed_bps[number]),
             sent_bps=_known(sent_bps[number]),
-            utilisation=_known(sent_bps[number] / indexing.rate_bps[number]),
+            utilisation=_known(sent_bps[number] / believed_bps[number]),
             loss_share=_known(loss[number]),
             configured_delay_ms=float(indexing.delay_ms[number]),
             age_s=_known(now_s - mirror.newest_port_s(here)),

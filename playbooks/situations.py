@@ -11,6 +11,7 @@ import numpy as np
 
 from controller.messages import FromController
 from playbooks import schema
+from playbooks.learnt import learnt
 from playbooks.models import Progress, generative_models
 from playbooks.plan import Plan, read_plan
 from playbooks.preparation import chosen_history, sample_workload
@@ -22,7 +23,6 @@ from twin.indexing import FloatArray, Indexing
 from twin.matrix import mean_matrix_bps
 from twin.mirror import FLOW_LAG_S, Mirror
 from twin.model import Correction
-from twin.records import Calibration, CapacityLearnt, TwinRecord
 from twin.situation import Situation
 
 _KNOWN_AFTER_S = FLOW_LAG_S + 0.75
@@ -96,7 +96,7 @@ def of_run(run_dir: RunDirectory, at_s: float | None) -> Pictured:
     return Pictured(
         situation,
         f"{run_dir.path.name}, {_when(step, plan.interval_s)}",
-        _learnt(run_dir, picture.end_s),
+        learnt(run_dir, picture.end_s),
         int(np.isnan(picture.od_bps).sum()),
     )
 
@@ -143,26 +143,6 @@ def _last_known(rates_bps: FloatArray) -> FloatArray:
     for row in rates_bps:
         known = np.where(np.isnan(row), known, row)
     return known
-
-
-def _learnt(run_dir: RunDirectory, until_s: float) -> Correction:
-    correction = Correction()
-    records: Iterator[TwinRecord] = read_lines(run_dir.twin, cast(Any, TwinRecord))
-    for record in records:
-        if record.t_s > until_s:
-            continue
-        match record:
-            case Calibration(name="load-gain", after=after):
-                correction = replace(correction, load_gain=after)
-            case Calibration(name="variance", after=after):
-                correction = replace(correction, variance=after)
-            case CapacityLearnt(sender=a, receiver=b):
-                factor = record.after_bps / record.configured_bps
-                factors = {**correction.capacity_factor, (a, b): factor}
-                correction = replace(correction, capacity_factor=factors)
-            case _:
-                pass
-    return correction
 
 
 def _step(at_s: float | None, interval_s: float, total_bps: FloatArray) -> int:

@@ -164,9 +164,7 @@ def _measured(
     )
 
 
-def _max_utilisation(
-    mirror: Mirror, rate_bps: FloatArray, start_s: float, end_s: float
-) -> float:
+def _max_utilisation(mirror: Mirror, rate_bps: FloatArray, start_s: float, end_s: float) -> float:
     load = mirror.mean_sent_bps(start_s, end_s) / rate_bps
     return float(np.nan_to_num(load[: mirror.indexing.cores]).max(initial=0.0))
 

@@ -127,13 +127,11 @@ class LinkHealth:
             )
         return found
 
-    def _acquit(
-        self, seen: Observation, signs: dict[FailingSign, FloatArray]
-    ) -> list[LinkMended]:
+    def _acquit(self, seen: Observation, signs: dict[FailingSign, FloatArray]) -> list[LinkMended]:
         mended = []
         for link in sorted(self.failing):
             bad = [signs[sign][link] >= limits.least for sign, limits in _LIMITS.items()]
-            if any(bad) or seen.down[link] or not seen.probes_lost[link] == 0:
+            if any(bad) or seen.down[link] or seen.probes_lost[link] != 0:
                 self._sign_s[link] = seen.end_s
             elif seen.end_s - self._sign_s[link] >= self._clean_s[link]:
                 self.failing.discard(link)

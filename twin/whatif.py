@@ -74,9 +74,7 @@ def reroute(
     indexing = model.indexing
     candidates = CandidatePaths(indexing).available(situation.routing, situation.down)
     demand_bps = situation.od_bps * model.correction.load_gain
-    plan = optimise(
-        indexing, candidates, demand_bps, rate_bps=model.rate_bps, budget_s=budget_s
-    )
+    plan = optimise(indexing, candidates, demand_bps, rate_bps=model.rate_bps, budget_s=budget_s)
     outcome = _outcome(situation, model, routing_after(situation.routing, plan.moves))
     return Rerouting(plan.moves, outcome, _optimum(situation, model, demand_bps))
 

@@ -109,9 +109,10 @@ def test_the_plain_controller_is_warned_and_drains_nothing() -> None:
 def test_healthy_links_raise_no_alarm_whatever_the_traffic_does(seed: int) -> None:
     topology = wheel()
     random = np.random.default_rng(seed)
-    steps = random.uniform(0.1e6, 1.2e6, (20, len(topology.od_pairs))) * np.linspace(0.5, 3, 20)[
-        :, None
-    ]
+    steps = (
+        random.uniform(0.1e6, 1.2e6, (20, len(topology.od_pairs)))
+        * np.linspace(0.5, 3, 20)[:, None]
+    )
     twin, fluid = lab(lambda t: steps[min(int(t / 4), 19)], topology)
     records = drive(twin, fluid, 40)
     fluid.fail("s1", "s2")
