@@ -29,6 +29,7 @@ _HORIZON_S = 60.0  # what fails later than that is no hurry
 _LATELY = 5  # seconds whose median is the level now
 _UNCROWDED = 0.8  # load up to which a queue loses nothing
 _WORTH_COUNTING = 0.02  # load from which the losses of one second mean something
+_USUAL = 0.75  # quantile over the links of the delay that a busy machine adds, not a link
 CLEAN_S, LONGEST_CLEAN_S = 30.0, 480.0
 """A link is used again after so long without a sign; doubled each time that it gets bad again (as
 in route flap damping, RFC 2439)."""
@@ -44,7 +45,7 @@ class _Limits:
 
 _LIMITS: dict[FailingSign, _Limits] = {
     "loss": _Limits(0.005, 0.05),  # share of the packets
-    "delay": _Limits(5.0, 50.0),  # ms more than configured
+    "delay": _Limits(10.0, 50.0),  # ms more than configured
 }
 
 
@@ -92,9 +93,12 @@ class LinkHealth:
         idle_ms = indexing.delay_ms[cores] + FRAME_BITS / rate_bps * 1e3
         calm = (load < _UNCROWDED) & ~seen.down
         counts = calm & (load > _WORTH_COUNTING) & ~seen.standing
+        later_ms = seen.least_delay_ms - idle_ms
+        known_ms = later_ms[np.isfinite(later_ms)]
+        usual_ms = max(np.quantile(known_ms, _USUAL), 0.0) if len(known_ms) else 0.0
         return {
             "loss": np.where(counts, seen.loss - indexing.loss[cores], np.nan),
-            "delay": np.where(calm, seen.least_delay_ms - idle_ms, np.nan),
+            "delay": np.where(calm, later_ms - usual_ms, np.nan),
         }
 
     def _condemn(self, now_s: float) -> list[LinkFailing]:
@@ -156,10 +160,11 @@ def _forecast(
         return None
     level = float(np.median(values[-_LATELY:, 1]))
     if level >= limits.failing:
-        return level, 0.0, 0.0, float((values[-_FEWEST:, 1] >= limits.least).mean())
-    slope, _, slowest, _ = stats.theilslopes(values[:, 1], values[:, 0], _CONFIDENCE)
+        all_bad = bool((values[-_FEWEST:, 1] >= limits.least).all())
+        return (level, 0.0, 0.0, 1 - 0.5**_FEWEST) if all_bad else None  # by the sign test
+    slope = stats.theilslopes(values[:, 1], values[:, 0])[0]
     confidence = 1 - float(stats.kendalltau(values[:, 0], values[:, 1]).pvalue) / 2
-    if not (slowest > 0 and confidence >= _CONFIDENCE):
+    if not (slope > 0 and confidence >= _CONFIDENCE):
         return None
     lead_s = float((limits.failing - level) / slope)
     return (level, float(slope), lead_s, confidence) if lead_s <= _HORIZON_S else None

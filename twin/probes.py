@@ -6,8 +6,10 @@ from collections import deque
 
 import numpy as np
 
-from controller.messages import LinkDelays
+from controller.messages import LinkDelay, LinkDelays
 from twin.indexing import FloatArray, Indexing
+
+_UNCERTAIN_MS, _UNCERTAIN_SHARE = 5.0, 0.2
 
 
 class LinkProbes:
@@ -23,7 +25,7 @@ class LinkProbes:
         """Take in what one switch's probes have measured, unless later ones are known."""
         for probe in message.links:
             told = self._told[self._indexing.link[message.datapath, probe.neighbour]]
-            if told and message.t_s <= told[-1][0]:
+            if (told and message.t_s <= told[-1][0]) or _says_nothing(probe):
                 continue
             told.append((message.t_s, np.nan if probe.delay_ms is None else probe.delay_ms))
             while told[0][0] < message.t_s - self._keep_s:
@@ -42,7 +44,8 @@ class LinkProbes:
                 least[link] = min(known)
         excess = least - self._indexing.delay_ms
         common = np.nanmedian(excess) if np.isfinite(excess).any() else 0.0
-        return np.asarray(least - max(common, 0.0))
+        own = np.where(excess > 0, np.maximum(excess - max(common, 0.0), 0.0), excess)
+        return np.asarray(self._indexing.delay_ms + own)
 
     def lost(self, start_s: float, end_s: float) -> FloatArray:
         """(links,) share of the probes told over [start_s, end_s) that did not come; NaN: none."""
@@ -52,3 +55,10 @@ class LinkProbes:
             if missed:
                 share[link] = np.mean(missed)
         return share
+
+
+def _says_nothing(probe: LinkDelay) -> bool:
+    """Whether the control channels were so slow that the delay could as well be theirs."""
+    if probe.delay_ms is None or probe.error_ms is None:
+        return False
+    return probe.error_ms > max(_UNCERTAIN_MS, _UNCERTAIN_SHARE * probe.delay_ms)

@@ -199,7 +199,7 @@ class LinkFailing(Record, frozen=True, tag="link-failing"):
     lead_s: float
     """Until then, as it goes on."""
     confidence: float
-    """That it grows at all (Mann-Kendall); of what fails already, the share of bad seconds."""
+    """That it grows at all (Mann-Kendall); of what fails already, that it is bad."""
 
 
 class LinkMended(Record, frozen=True, tag="link-mended"):

@@ -65,9 +65,7 @@ class TwinView:
         candidates = self._candidates.available(self.routing, avoid, self.dropped)
         return self._optimised(candidates, matrix, budget_s, comfortable)
 
-    def moves_off(
-        self, links: frozenset[DirectedLink], budget_s: float = 0.08
-    ) -> Mapping[OdPair, Path]:
+    def moves_off(self, links: frozenset[DirectedLink], budget_s: float = 0.08) -> Ways:
         """Good routes without `links`, for the pairs that now cross one and whoever makes room.
 
         A pair that cannot do without stays.

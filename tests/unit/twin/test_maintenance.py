@@ -90,7 +90,7 @@ def test_a_link_that_somebody_needs_is_not_drained() -> None:
 
 
 def test_a_link_is_not_drained_where_the_others_would_overflow() -> None:
-    rates = demand(SQUARE, h1_h2=6, h1_h3=7, h1_h4=6, h1_h5=6)
+    rates = demand(SQUARE, h1_h2=7, h1_h4=7, h1_h5=7)
     twin, fluid = lab(rates)
     drive(twin, fluid, 8)
     records = wear(twin, fluid, 25, loss=0.002)
