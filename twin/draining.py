@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from topologies.model import DirectedLink, OdPair, Topology
 from topologies.paths import path_directions, shortest_paths
+from topologies.splits import paths_of
 from twin.policy import Proposal
 from twin.view import TwinView
 
@@ -42,7 +43,11 @@ class Drain:
             return None
         for link in sorted(failing):
             drained = self._drained | both_ways(frozenset({link}))
-            used = any(not drained.isdisjoint(path_directions(p)) for p in view.routing.values())
+            used = any(
+                not drained.isdisjoint(path_directions(path))
+                for way in view.routing.values()
+                for path in paths_of(way)
+            )
             if drained == self._drained and not used:
                 continue
             self._rest_until_s = view.now_s + _RETRY_S

@@ -75,9 +75,9 @@ class TwinView:
         comfortable = COMFORTABLE_UTILISATION
         plan = self._optimised(candidates, self.measured_bps, budget_s, comfortable)
         first = zip(self._model.indexing.pairs, candidates.current, strict=True)
-        started = {pair: candidates.path[path] for pair, path in first if path >= 0}
+        started = {pair: candidates.way[way] for pair, way in first if way >= 0}
         wanted = {**started, **plan.moves}
-        return {pair: path for pair, path in wanted.items() if path != self.routing.get(pair)}
+        return {pair: way for pair, way in wanted.items() if way != self.routing.get(pair)}
 
     def _optimised(
         self, candidates: CandidateSet, matrix: FloatArray, budget_s: float, comfortable: float
