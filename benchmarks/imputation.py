@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     network = Network(traffic_history.network(arguments))
     all_gaps = cases(held_out.rates_bps, network.indexing, np.random.default_rng(arguments.seed))
     bench = _Bench(vae, network, training.rates_bps, held_out.rates_bps)
-    scores = []
+    scores: list[Score] = []
     for number, gaps in enumerate(all_gaps):
         step(gaps.name, number / len(all_gaps))
         scores += bench.scores(gaps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,9 @@ def spoilt(
     stuck &= truth > 0
     jumping = (random.random(truth.shape) < _A_STEP / truth.shape[1]) & ~stuck & (truth > 0)
     told[stuck] = 0.0
-    told[jumping] *= np.exp(random.uniform(*np.log(_JUMP), int(jumping.sum())))
+    told[jumping] *= np.exp(
+        random.uniform(math.log(_JUMP[0]), math.log(_JUMP[1]), int(jumping.sum()))
+    )
     return told, stuck, jumping
 
 

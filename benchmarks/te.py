@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
 import numpy as np
 
 from benchmarks import traffic_history
@@ -29,9 +28,10 @@ from results.analysis import analyse
 from testbed.reference.errors import MeasurementError
 from testbed.reference.targets import Target, at_most
 from topologies.loads import max_link_utilisation
-from topologies.model import Host, Link, LinkShape, Switch, Topology, Ways
+from topologies.model import Topology, Ways
 from topologies.optimum import min_max_utilisation
 from topologies.paths import shortest_paths
+from topologies.random_networks import random_network
 from twin.candidates import CandidatePaths, routing_after
 from twin.forecast import LOOKBACK
 from twin.indexing import FloatArray, Indexing
@@ -46,7 +46,6 @@ _GOAL_TRUE, _GOAL_FORECAST = 1.05, 1.10
 _GOAL_MS, _GOAL_LARGE_MS = 50.0, 500.0
 _TRAINING_S = 30.0
 _LARGE_SWITCHES, _LARGE_LINKS, _LARGE_DECISIONS = 75, 110, 10
-_RATE_BPS = 10e6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -182,7 +181,7 @@ def _on_packets(topology: Topology, cases: Sequence[Case], step: Step) -> Iterat
 
 def _large_decisions_ms(seed: int) -> list[float]:
     """How long decisions take on a large network, from hot shortest paths."""
-    decider = Decider(large_network(seed))
+    decider = Decider(random_network(_LARGE_SWITCHES, _LARGE_LINKS, seed))
     random = np.random.default_rng(seed)
     taken_ms = []
     for _ in range(_LARGE_DECISIONS):
@@ -191,26 +190,6 @@ def _large_decisions_ms(seed: int) -> list[float]:
         decider.route(od_bps)
         taken_ms.append(1e3 * (time.perf_counter() - begun_s))
     return taken_ms
-
-
-def large_network(seed: int) -> Topology:
-    """A connected random network of 75 switches, a host at each, and 110 core links."""
-    graph = nx.connected_watts_strogatz_graph(_LARGE_SWITCHES, 2, 0.3, seed=seed)
-    random = np.random.default_rng(seed)
-    while graph.number_of_edges() < _LARGE_LINKS:
-        graph.add_edge(*map(int, random.choice(_LARGE_SWITCHES, 2, replace=False)))
-    names = [(f"s{node}", f"h{node}") for node in sorted(graph)]
-    core = [
-        Link(f"s{a}", f"s{b}", LinkShape(_RATE_BPS, float(random.uniform(1, 6))))
-        for a, b in sorted(graph.edges)
-    ]
-    access = [Link(host, switch, LinkShape(1e9, 0.0)) for switch, host in names]
-    return Topology(
-        "large",
-        tuple(Switch(switch, switch) for switch, _ in names),
-        tuple(Host(host, host, switch) for switch, host in names),
-        (*core, *access),
-    )
 
 
 def _judged(

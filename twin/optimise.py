@@ -20,7 +20,7 @@ import numpy as np
 from topologies.model import Ways
 from twin.candidates import CandidateSet
 from twin.indexing import FloatArray, Indexing, IntArray
-from twin.path_choice import SLACK, PathChoice, smooth_maximum
+from twin.path_choice import SLACK, PathChoice, smooth_maximum, waiting_cost
 
 COMFORTABLE_UTILISATION = 0.6
 """Queues are short below this: lowering the maximum further is not worth a detour."""
@@ -31,8 +31,6 @@ _CROWDED = 0.85  # below this, links other than the hottest are well enough as t
 _PATIENCE = 40  # kicks in a row that may lead nowhere
 _PROGRESS = 1e-3  # fall of the cost that counts as getting somewhere
 _WORTH_A_MOVE = 0.02  # a pair moves for the delay's sake only if the mean delay gains this share
-_LINEAR_FROM = 0.95  # the waiting time goes on as a tangent from this load
-_FRAME_BITS = 1442 * 8.0
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ def _shorten(state: PathChoice, comfortable: float, start: IntArray) -> PathChoi
     for pair in moved[lightest_first]:
         options = state.options_of(int(pair))
         loads = state.load_with(options)
-        cost = _waiting_cost(loads) + state.path_cost[options]
+        cost = waiting_cost(loads) + state.path_cost[options]
         # Constant parts of the mean delay drop out, so the gain is measured against the total.
         routed = state.choice[state.choice >= 0]
         total = cost[options == state.choice[pair]][0] + state.path_cost[routed].sum()
@@ -151,11 +149,3 @@ def _shorten(state: PathChoice, comfortable: float, start: IntArray) -> PathChoi
         if np.isfinite(cost.min()) and best != state.choice[pair]:
             state = state.choosing(best)
     return state
-
-
-def _waiting_cost(load: FloatArray) -> FloatArray:
-    """Bits times milliseconds waited per second, of M/D/1 queues; over the last axis."""
-    busy = np.minimum(load, _LINEAR_FROM)
-    waits = busy / (2 * (1 - busy)) + (load - busy) / (2 * (1 - _LINEAR_FROM) ** 2)
-    # load * rate bits a second wait for `waits` frame times of 1e3 * frame / rate milliseconds.
-    return np.asarray((load * waits).sum(axis=-1) * _FRAME_BITS * 1e3)

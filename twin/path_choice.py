@@ -8,11 +8,13 @@ import numpy as np
 
 from twin.candidates import CandidateSet
 from twin.indexing import FloatArray, IntArray
+from twin.model import FRAME_BITS
 
 SLACK = 1.01
 """A maximum this close to the best found is as good."""
 
 _SQUARINGS = 5  # cost exponent 2**5: over 30 links the sum is within 12 % of the maximum
+_LINEAR_FROM = 0.95  # the waiting time goes on as a tangent from this load
 
 
 @dataclass(frozen=True)
@@ -124,3 +126,11 @@ def smooth_maximum(load: FloatArray, ceiling: FloatArray) -> FloatArray:
         power = power * power
     cost = top[..., 0] * power.sum(axis=-1) ** (0.5**_SQUARINGS)
     return np.asarray(np.where((load > ceiling).any(axis=-1), np.inf, cost))
+
+
+def waiting_cost(load: FloatArray) -> FloatArray:
+    """Bits times milliseconds waited per second, of M/D/1 queues; over the last axis."""
+    busy = np.minimum(load, _LINEAR_FROM)
+    waits = busy / (2 * (1 - busy)) + (load - busy) / (2 * (1 - _LINEAR_FROM) ** 2)
+    # load * rate bits a second wait for `waits` frame times of 1e3 * frame / rate milliseconds.
+    return np.asarray((load * waits).sum(axis=-1) * FRAME_BITS * 1e3)

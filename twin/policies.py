@@ -14,6 +14,7 @@ from testbed.modes import MODES
 from topologies.model import DirectedLink
 from twin.greedy import GreedyPolicy
 from twin.indexing import FloatArray
+from twin.learned_policy import LearnedPolicy
 from twin.optimise import Plan
 from twin.policy import Policy, Proposal
 from twin.view import TwinView
@@ -135,6 +136,7 @@ SHIPPED: Mapping[str, type[Policy]] = {
     EqualCostPolicy.name: EqualCostPolicy,
     GreedyPolicy.name: GreedyPolicy,
     TwinPolicy.name: TwinPolicy,
+    LearnedPolicy.name: LearnedPolicy,
 }
 
 

@@ -9,6 +9,7 @@ from twin.candidates import CandidatePaths, CandidateSet
 from twin.indexing import FloatArray
 from twin.model import PerformanceModel, Prediction
 from twin.optimise import COMFORTABLE_UTILISATION, Plan, optimise
+from twin.path_choice import PathChoice
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,19 @@ class TwinView:
         """Predict the network after `moves`, under `od_bps` (pairs,) or else what is measured."""
         matrix = self.measured_bps if od_bps is None else od_bps
         return self._model.predict({**self.routing, **moves}, matrix)
+
+    def paths(self, od_bps: FloatArray | None = None) -> PathChoice:
+        """The routes in use and all that could take their place, for a search of one's own.
+
+        Args:
+            od_bps: (pairs,) or (matrices, pairs) that they carry; else what is measured.
+        """
+        matrix = self.measured_bps if od_bps is None else od_bps
+        return PathChoice.initial(
+            self._model.rate_bps[: self._model.indexing.cores],
+            self._candidates.available(self.routing, self.down | self.drained, self.dropped),
+            matrix * self._model.correction.load_gain,
+        )
 
     def best_moves(
         self,

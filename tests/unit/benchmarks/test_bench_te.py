@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.te import Decider, _judged, large_network
+from benchmarks.te import Decider, _judged
 from topologies.catalogue import load_topology
 from topologies.loads import max_link_utilisation
 from topologies.optimum import min_max_utilisation
+from topologies.random_networks import random_network
 
 ABILENE = load_topology("topohub:sndlib/abilene")
 
@@ -34,7 +35,7 @@ def test_a_run_that_was_no_result_leaves_its_target_unmet() -> None:
 
 
 def test_the_large_network_is_connected_and_as_large_as_stated() -> None:
-    topology = large_network(0)
+    topology = random_network(75, 110, 0)
     assert (len(topology.switches), len(topology.core_links)) == (75, 110)
     assert len(topology.od_pairs) == 75 * 74
     assert min_max_utilisation(topology, np.ones((75, 75)) - np.eye(75)) > 0

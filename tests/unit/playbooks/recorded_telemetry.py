@@ -22,7 +22,7 @@ from controller.messages import (
     Routes,
 )
 from playbooks.plan import Plan, write_plan
-from results.run_directory import Event, RunDirectory
+from results.run_directory import Event, Manifest, RunDirectory
 from topologies.model import Host, Link, LinkShape, OdPair, Switch, Topology
 from topologies.paths import shortest_paths
 
@@ -98,6 +98,18 @@ def recorded(
         ),
         path,
     )
+    manifest = Manifest(
+        run=path.name,
+        playbook="p",
+        policy="twin",
+        seed=1,
+        started_at="2026-01-01T00:00:00Z",
+        realtime_minus_monotonic_s=0.0,
+        interval_s=INTERVAL_S,
+        backend="userspace",
+        versions={},
+    )
+    run_dir.manifest.write_bytes(msgspec.json.encode(manifest))
     begun = [Event(t_s=START_S, event="traffic-start")] if events is None else events
     for file, lines in ((run_dir.telemetry, messages), (run_dir.events, begun)):
         file.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))

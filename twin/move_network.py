@@ -1,0 +1,80 @@
+"""The learned policy: one small network scores every move on offer, alike in every network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from twin.move_offer import FIGURES, Offer
+
+_WIDTH = 64
+_IMPOSSIBLE = -1e9
+
+SHIPPED = Path(__file__).with_name("twin-rl.pt")
+"""Weights that `twinbed train twin-rl` made on random networks."""
+
+
+class WeightsError(Exception):
+    """A file of weights cannot be used; the message says why."""
+
+
+class MoveNetwork(nn.Module):
+    """Scores choices, and estimates what is still to come of the episode.
+
+    All choices pass through the same layers, so neither the network's size nor the order of the
+    choices matters (M. Zaheer et al., "Deep Sets", NeurIPS 2017).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.each = nn.Sequential(
+            nn.Linear(FIGURES, _WIDTH), nn.Tanh(), nn.Linear(_WIDTH, _WIDTH), nn.Tanh()
+        )
+        self.score = nn.Linear(2 * _WIDTH, 1)
+        self.value = nn.Linear(_WIDTH, 1)
+        nn.init.zeros_(self.score.weight)
+
+    def forward(self, features: Tensor, open_: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (batch, CHOICES) and values (batch,).
+
+        Args:
+            features: (batch, CHOICES, FIGURES).
+            open_: (batch, CHOICES) bool.
+        """
+        hidden = self.each(features)
+        weight = open_.unsqueeze(-1).to(hidden.dtype)
+        mean = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
+        both = torch.cat([hidden, mean.unsqueeze(1).expand_as(hidden)], dim=-1)
+        logits = self.score(both).squeeze(-1).masked_fill(~open_, _IMPOSSIBLE)
+        return logits, self.value(mean).squeeze(-1)
+
+    def best(self, offer: Offer) -> int:
+        """The candidate of the highest score; -1 to stop."""
+        with torch.inference_mode():
+            features, open_ = torch.from_numpy(offer.features), torch.from_numpy(offer.open)
+            logits, _ = self(features[None], open_[None])
+        return int(offer.options[int(logits[0].argmax())])
+
+    def save(self, path: Path) -> None:
+        """Write the weights.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        torch.save(self.state_dict(), path)
+
+    @staticmethod
+    def load(path: Path) -> MoveNetwork:
+        """Read weights written by `save`; runs no code from the file.
+
+        Raises:
+            WeightsError: the file is missing, damaged, or holds other weights.
+        """
+        network = MoveNetwork()
+        try:
+            network.load_state_dict(torch.load(path, weights_only=True))
+        except Exception as error:  # torch raises whatever the bytes lead it to
+            raise WeightsError(f"{path} holds no weights of twin-rl: {error}") from error
+        return network.eval()
