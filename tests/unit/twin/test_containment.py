@@ -39,7 +39,8 @@ class Scripted:
 
 def view(down: frozenset[tuple[str, str]] = frozenset()) -> TwinView:
     routing = shortest_paths(TOPOLOGY)
-    return cast(TwinView, SimpleNamespace(now_s=5.0, topology=TOPOLOGY, routing=routing, down=down))
+    known = {"topology": TOPOLOGY, "routing": routing, "down": down, "drained": frozenset()}
+    return cast(TwinView, SimpleNamespace(now_s=5.0, **known))
 
 
 def raising(_: TwinView) -> None:
