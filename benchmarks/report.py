@@ -19,6 +19,7 @@ NAMES: Mapping[str, str] = {
     "seeds": "a playbook under the twin and under the plain controller, seed by seed",
     "recovery": "how long packets stay away when something fails: protection beside its rivals",
     "whatif": "how many what-if questions the model answers in a second on one core",
+    "twin-accuracy": "the twin's predictions against packets, beside textbook queues and a GNN",
     "te": "the twin's routes against the best that any routing could do, modelled and on packets",
     "gan-quality": "traffic made by the GAN against held-out history, beside a bootstrap",
     "telemetry-loss": "the twin's routes with 30 % of the telemetry lost, with and without the VAE",

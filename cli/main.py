@@ -23,6 +23,7 @@ VERBS = {
     "doctor": "say what this machine has, what is used instead, and how to get the rest",
     "topo": "list, check and draw topologies",
     "twin": "what the twin knows of a run: every link and pair, and how old that is",
+    "calibrate": "measure what packets do on this machine, and fit the twin's model to it",
     "whatif": "ask the twin what would be: failures, more traffic, new links, and better routes",
     "verify": "walk packets through the tables of a run: no loop, no black hole",
     "routes": "show the path of every pair, now or at a run's end",

@@ -36,6 +36,7 @@ from cli.runs import is_running, named_run, refuse_without_controller
 from cli.whatif_on_packets import Confirmation, confirm, confirmation_table
 from cli.whatif_words import add_scenario_arguments, scenario_of
 from playbooks.situations import NoSituationError, Pictured, of_playbook, of_run
+from playbooks.stored_calibration import stored_calibration
 from topologies.model import Ways
 from twin.candidates import routing_after
 from twin.situation import Scenario, Situation, after, all_failures
@@ -100,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             progress.step("looking for better routes")
             then = after(pictured.situation, scenario)
-            better = reroute(then, pictured.correction)
+            better = reroute(then, pictured.correction, stored_calibration())
             document, tables = _answer(pictured, then, better)
         if arguments.on_packets:
             candidate = replace(then, routing=routing_after(then.routing, better.moves))
@@ -153,8 +154,8 @@ def _traffic(pictured: Pictured) -> str:
 def _answer(
     pictured: Pictured, then: Situation, better: Rerouting
 ) -> tuple[dict[str, Any], list[Table]]:
-    outcome_now = predict(pictured.situation, pictured.correction)
-    outcome = predict(then, pictured.correction)
+    outcome_now = predict(pictured.situation, pictured.correction, stored_calibration())
+    outcome = predict(then, pictured.correction, stored_calibration())
     document = {
         "now": outcome_now,
         "then": outcome,
@@ -228,9 +229,14 @@ def _sweep(
     pictured: Pictured, scenario: Scenario, at_once: int
 ) -> tuple[dict[str, Any], list[Table]]:
     situation = after(pictured.situation, scenario)
-    ranked = rank(situation, all_failures(situation.topology, at_once), pictured.correction)
+    ranked = rank(
+        situation,
+        all_failures(situation.topology, at_once),
+        pictured.correction,
+        stored_calibration(),
+    )
     document = {
-        "now": predict(situation, pictured.correction),
+        "now": predict(situation, pictured.correction, stored_calibration()),
         "failures": [{"fails": _victims(one), "then": outcome} for one, outcome in ranked],
     }
     table = Table(f"worst of {len(ranked)} failures", box=None, pad_edge=False)

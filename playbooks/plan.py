@@ -77,6 +77,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """File of the trained weights."""
     imputer: str
     """Reference of the plug-in that fills telemetry gaps."""
+    calibration: str = ""
+    """File of the model's residual; none: theory alone."""
     protection: ProtectionMode = "none"
     routes: tuple[Route, ...] = ()
     """Placed before the workload; the other pairs go by shortest paths."""

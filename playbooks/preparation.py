@@ -27,6 +27,7 @@ from playbooks.choices import probe_plans, settled
 from playbooks.mode_checks import check_mode, heeded, notes
 from playbooks.models import Models, Progress, prepare_models
 from playbooks.plan import Plan, ProtectionMode, write_plan
+from playbooks.stored_calibration import calibration_file, stored_calibration
 from results.run_directory import Manifest, RunDirectory
 from testbed import frr
 from testbed.capabilities import probe
@@ -246,6 +247,7 @@ def _plan(
         actions=actions,
         probes=probe_plans(playbook.probes, topology, routing, mean_bps, actions),
         forecaster=str(models.forecaster),
+        calibration=str(calibration_file()) if stored_calibration() else "",
         imputer=f"{IMPUTER}={models.vae}",
     )
 

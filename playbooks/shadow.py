@@ -9,27 +9,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from controller.messages import Route, route_of
 from generators.schedule import Schedule
-from playbooks.plan import Breakdown, Plan, write_plan
-from playbooks.preparation import check_programs, make_run_dir, versions
-from results.bounds import Bounds
-from results.run_directory import Manifest, RunDirectory
-from testbed.capabilities import probe
+from playbooks.bare_run import BareRun, prepare_bare_run
+from playbooks.plan import Breakdown
 from testbed.faults import LinkDown
 from testbed.labs import running_labs
-from testbed.links.probing import choose_backend
-from testbed.sandbox import Sandbox, probe_sandbox
 from topologies.paths import shortest_paths
 from twin.indexing import Indexing
-from twin.policies import ShortestPathPolicy
 from twin.situation import Situation
 
 _INTERVAL_S = 4.0
@@ -40,55 +31,24 @@ _PROCESSORS_PER_LAB = 2
 _LOOK_S = 1.0
 
 
-@dataclass(frozen=True)
-class Shadow:
-    """A lab that only waits to be run."""
-
-    run_dir: RunDirectory
-    sandbox: Sandbox
-
-
-def prepare_shadow(situation: Situation, name: str, out: Path) -> Shadow:
+def prepare_shadow(situation: Situation, name: str, out: Path) -> BareRun:
     """Write a run directory for `situation` below `out`.
 
     Raises:
         MissingProgramError, SandboxUnavailableError, LinkError: this machine cannot do it.
         RunDirectoryError: the run directory cannot be made.
     """
-    check_programs()
-    sandbox, backend = probe_sandbox(), choose_backend(probe())
-    run_dir = make_run_dir(out, f"shadow-{name}")
-    schedule = _schedule(situation)
-    plan = Plan(
-        policy=ShortestPathPolicy.name,
-        weight=situation.weight,
-        backend=backend,
-        interval_s=_INTERVAL_S,
-        duration_s=schedule.duration_s,
+    return prepare_bare_run(
+        f"shadow of {name}",
+        f"shadow-{name}",
+        out,
+        situation.topology,
+        _schedule(situation),
         measure_from_s=_FROM_STEP * _INTERVAL_S,
+        weight=situation.weight,
         actions=_failures(situation),
-        probes=(),
-        forecaster="",
-        imputer="",
         routes=_placed(situation),
     )
-    manifest = Manifest(
-        run=run_dir.path.name,
-        playbook=f"shadow of {name}",
-        policy=ShortestPathPolicy.name,
-        seed=0,
-        started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        realtime_minus_monotonic_s=time.time() - time.monotonic(),
-        interval_s=_INTERVAL_S,
-        backend=backend,
-        versions=versions(),
-        bounds=Bounds(),
-    )
-    run_dir.manifest.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
-    run_dir.write_topology(situation.topology)
-    schedule.save(run_dir.schedule)
-    write_plan(plan, run_dir.path)
-    return Shadow(run_dir, sandbox)
 
 
 def await_room(say: Callable[[str], None]) -> None:

@@ -192,6 +192,7 @@ class Supervisor:
             *("--interval-s", str(plan.interval_s)),
             *(("--weights", plan.forecaster) if plan.forecaster else ()),
             *("--imputer", plan.imputer),
+            *(("--calibration", plan.calibration) if plan.calibration else ()),
         )
         links, switches = self._open_links(), self._open_switches()
         network = Network(self._topology, links)

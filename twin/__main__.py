@@ -23,6 +23,7 @@ from twin.imputation import Imputer, Persistence
 from twin.indexing import Indexing
 from twin.policies import UnknownPolicyError, resolve
 from twin.process import StopSignal, run
+from twin.residual import Residual, ResidualError
 from twin.twin import Twin
 
 
@@ -37,7 +38,7 @@ def main() -> int:
     arguments = _parse()
     try:
         twin = _build(arguments)
-    except (_StartError, UnknownPolicyError, ForecasterError) as error:
+    except (_StartError, UnknownPolicyError, ForecasterError, ResidualError) as error:
         print(f"twin: {error}", file=sys.stderr)  # noqa: T201
         return 2
     directory: Path = arguments.run_dir
@@ -60,6 +61,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--imputer", help="module:factory or module:factory=argument; else persistence"
     )
+    parser.add_argument("--calibration", type=Path, help="of the performance model; else theory")
     return parser.parse_args()
 
 
@@ -75,7 +77,9 @@ def _build(arguments: argparse.Namespace) -> Twin:
     imputer: Imputer = Persistence(pairs)
     if arguments.imputer:
         imputer = _load_imputer(arguments.imputer, Indexing(topology))
-    return Twin(topology, resolve(arguments.policy), forecaster, imputer, arguments.interval_s)
+    residual = Residual.load(arguments.calibration) if arguments.calibration else None
+    policy = resolve(arguments.policy)
+    return Twin(topology, policy, forecaster, imputer, arguments.interval_s, residual)
 
 
 def _read_topology(path: Path) -> Topology:

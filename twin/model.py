@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from topologies.model import DirectedLink, Ways
+from twin.fair_shares import fair_shares
 from twin.indexing import FloatArray, Indexing
-from twin.queueing import loss_fraction, waiting_packets
+from twin.queueing import loss_fraction, waiting_deviation, waiting_packets
+from twin.residual import Residual
 from twin.routed_pairs import RoutedPairs
 
 _ROUNDS = 6  # the loads of the Abilene network settle to 0.1 % in four
 _SETTLED = 1e-6  # change of a link's loss below which a case needs no further round
+_NORMAL_P95 = 1.645
 FRAME_BITS = 1442 * 8.0
 """A replayed frame: 1400 bytes of UDP payload and its headers."""
 
@@ -48,8 +51,12 @@ class Prediction:
     """(links,) share of the offered packets."""
     od_delay_ms: FloatArray
     """(pairs,) mean one-way delay, host to host; NaN where there is no route."""
+    od_p95_ms: FloatArray
+    """(pairs,) what 95 % of a pair's packets stay below; NaN where there is no route."""
     od_loss: FloatArray
     """(pairs,) share of the packets; 1 where there is no route."""
+    od_goodput_bps: FloatArray
+    """(pairs,) what arrives."""
     max_utilisation: float
     """Over core links."""
     mean_delay_ms: float
@@ -65,7 +72,9 @@ class Predictions:
     link_delay_ms: FloatArray
     link_loss: FloatArray
     od_delay_ms: FloatArray
+    od_p95_ms: FloatArray
     od_loss: FloatArray
+    od_goodput_bps: FloatArray
     max_utilisation: FloatArray
     mean_delay_ms: FloatArray
 
@@ -77,7 +86,9 @@ class Predictions:
             link_delay_ms=self.link_delay_ms[case],
             link_loss=self.link_loss[case],
             od_delay_ms=self.od_delay_ms[case],
+            od_p95_ms=self.od_p95_ms[case],
             od_loss=self.od_loss[case],
+            od_goodput_bps=self.od_goodput_bps[case],
             max_utilisation=float(self.max_utilisation[case]),
             mean_delay_ms=float(self.mean_delay_ms[case]),
         )
@@ -86,9 +97,10 @@ class Predictions:
 class PerformanceModel:
     """Predicts load, delay and loss of every link and pair, for one topology."""
 
-    def __init__(self, indexing: Indexing) -> None:
+    def __init__(self, indexing: Indexing, residual: Residual | None = None) -> None:
         self.indexing = indexing
         self.correction = Correction()
+        self.residual = residual or Residual()
 
     @property
     def rate_bps(self) -> FloatArray:
@@ -98,29 +110,52 @@ class PerformanceModel:
             rates[self.indexing.link[link]] *= factor
         return rates
 
-    def predict(self, routing: Ways, od_bps: FloatArray) -> Prediction:
-        """Predict the steady state under `routing` when the pairs send `od_bps` (pairs,)."""
-        return self.predict_all(RoutedPairs(self.indexing, routing), od_bps[None])[0]
+    def predict(
+        self, routing: Ways, od_bps: FloatArray, frame_bits: FloatArray | None = None
+    ) -> Prediction:
+        """Predict the steady state under `routing` when the pairs send `od_bps` (pairs,).
 
-    def predict_all(self, routed: RoutedPairs, od_bps: FloatArray) -> Predictions:
+        `frame_bits` (pairs,) are the frames that they send; without it, the largest.
+        """
+        return self.predict_all(RoutedPairs(self.indexing, routing), od_bps[None], frame_bits)[0]
+
+    def predict_elastic(
+        self, routing: Ways, od_bps: FloatArray, flows: FloatArray
+    ) -> tuple[Prediction, FloatArray]:
+        """The same with `flows` (pairs,) greedy TCP flows beside; and what these get, (pairs,).
+
+        They share fairly what `od_bps` leaves; the links where they are held up are full.
+        """
+        left_bps = self.rate_bps - self.predict(routing, od_bps).offered_bps
+        branches = self.indexing.branches(routing)
+        by_branch = fair_shares(branches.hops, flows[branches.pair] * branches.share, left_bps)
+        elastic_bps = np.bincount(branches.pair, by_branch, len(flows)).astype(np.float64)
+        return self.predict(routing, od_bps + elastic_bps), elastic_bps
+
+    def predict_all(
+        self, routed: RoutedPairs, od_bps: FloatArray, frame_bits: FloatArray | None = None
+    ) -> Predictions:
         """Predict the steady state of every matrix in `od_bps` (cases, pairs) under one routing."""
         sent = od_bps * self.correction.load_gain
-        offered, loss = self._settled(routed, sent)
-        return self._summarise(routed, sent, offered, loss)
+        offered, loss, variance = self._settled(routed, sent)
+        return self._summarise(routed, sent, offered, loss, variance, frame_bits)
 
     def path_delay_ms(self, routing: Ways, link_delay_ms: FloatArray) -> FloatArray:
         """Sum link delays (links,) over the route of every pair; NaN where there is no route."""
         return np.asarray(RoutedPairs(self.indexing, routing).sums(link_delay_ms[None])[0])
 
-    def _settled(self, routed: RoutedPairs, sent: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(cases, links) offered load and loss; cases that have settled are left alone."""
+    def _settled(
+        self, routed: RoutedPairs, sent: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(cases, links) offered load, loss, and variance; settled cases are left alone."""
         ix, rate_bps = self.indexing, self.rate_bps
         loss = np.tile(ix.loss, (len(sent), 1))
         offered = routed.loads(sent, loss)
+        variance = self._variance(routed, sent, offered)
         moving = np.arange(len(sent))
         for _ in range(_ROUNDS):
             load = offered[moving] / rate_bps
-            full = loss_fraction(load, self.correction.variance, ix.queue_packets)
+            full = loss_fraction(load, variance[moving], ix.queue_packets)
             new = 1 - (1 - full) * (1 - ix.loss)
             restless = np.abs(new - loss[moving]).max(axis=1, initial=0.0) > _SETTLED
             loss[moving] = new
@@ -128,16 +163,43 @@ class PerformanceModel:
             if not len(moving):
                 break
             offered[moving] = routed.loads(sent[moving], loss[moving])
-        return offered, loss
+        return offered, loss, variance
+
+    def _variance(self, routed: RoutedPairs, sent: FloatArray, offered: FloatArray) -> FloatArray:
+        """(cases, links) squared coefficient of variation of the arrivals."""
+        factor: float | FloatArray = self.residual.variance_gain
+        if self.residual.streams_exponent or self.residual.load_exponent:
+            concentration = routed.concentration(sent)
+            factor = self.residual.variance_factor(offered / self.rate_bps, concentration)
+        return np.broadcast_to(self.correction.variance * factor, offered.shape)
 
     def _summarise(
-        self, routed: RoutedPairs, sent: FloatArray, offered: FloatArray, loss: FloatArray
+        self,
+        routed: RoutedPairs,
+        sent: FloatArray,
+        offered: FloatArray,
+        loss: FloatArray,
+        variance: FloatArray,
+        frame_bits: FloatArray | None,
     ) -> Predictions:
         ix, rate_bps = self.indexing, self.rate_bps
         utilisation = offered / rate_bps
-        waiting = waiting_packets(utilisation, self.correction.variance, ix.queue_packets)
-        delay = ix.delay_ms + (waiting + 1) * FRAME_BITS / rate_bps * 1e3
+        packet_ms = FRAME_BITS / rate_bps * 1e3
+        frames_per_s = (offered * (1 - loss)).sum(axis=1, keepdims=True) / FRAME_BITS
+        machine_ms = self.residual.machine_ms(frames_per_s)  # (cases, 1)
+        waiting_ms = waiting_packets(utilisation, variance, ix.queue_packets) * packet_ms
+        deviation_ms = waiting_deviation(utilisation, variance, ix.queue_packets) * packet_ms
+        delay = ix.delay_ms + waiting_ms + packet_ms + machine_ms
         od_delay = routed.sums(delay)
+        if frame_bits is not None:
+            smaller_ms = (frame_bits - FRAME_BITS) * 1e3
+            od_delay = od_delay + smaller_ms * routed.sums(1 / rate_bps[None])
+        added_ms = machine_ms * routed.links
+        od_p95 = od_delay + self.residual.tail * beyond_mean_ms(
+            routed.sums(waiting_ms) + added_ms,
+            routed.sums(deviation_ms**2) + (self.residual.hop_spread * added_ms) ** 2,
+        )
+        od_loss = np.where(routed.present, 1 - routed.kept(loss), 1.0)
         carried = np.where(routed.present, sent, 0.0)
         total = carried.sum(axis=1)
         weighted = (carried * np.nan_to_num(od_delay)).sum(axis=1)
@@ -147,7 +209,21 @@ class PerformanceModel:
             link_delay_ms=delay,
             link_loss=loss,
             od_delay_ms=od_delay,
-            od_loss=np.where(routed.present, 1 - routed.kept(loss), 1.0),
+            od_p95_ms=od_p95,
+            od_loss=od_loss,
+            od_goodput_bps=sent * (1 - od_loss),
             max_utilisation=utilisation[:, : ix.cores].max(axis=1, initial=0.0),
             mean_delay_ms=np.divide(weighted, total, out=np.zeros_like(total), where=total > 0),
         )
+
+
+def beyond_mean_ms(mean_ms: FloatArray, variance_ms2: FloatArray) -> FloatArray:
+    """How far the 95th percentile of a gamma distribution lies above its mean.
+
+    Sums of exponential waiting times are about gamma. E. B. Wilson, M. M. Hilferty, "The
+    distribution of chi-square", PNAS 17, 1931.
+    """
+    mean = np.maximum(mean_ms, 1e-9)
+    ninth = variance_ms2 / (9 * mean**2)  # one over nine times the shape
+    quantile = mean * np.maximum(1 - ninth + _NORMAL_P95 * np.sqrt(ninth), 0.0) ** 3
+    return np.asarray(np.maximum(quantile - mean, 0.0))

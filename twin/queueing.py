@@ -16,17 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+Variance = float | FloatArray
 
 _IDLE = 1e-3  # below this load a queue is empty
 _LARGEST_EXPONENT = 500.0  # keeps exp() finite; e**-500 is nothing
 
 
-def waiting_packets(load: FloatArray, variance: float, room: FloatArray) -> FloatArray:
+def waiting_packets(load: FloatArray, variance: Variance, room: FloatArray) -> FloatArray:
     """Mean packets waiting in a stationary queue.
 
     Args:
         load: offered load over rate, of each queue.
-        variance: squared coefficient of variation of the arrivals.
+        variance: squared coefficient of variation of the arrivals, of all or of each queue.
         room: packets that may wait, of each queue.
     """
     z = _exponent(load, variance, room)
@@ -36,7 +37,17 @@ def waiting_packets(load: FloatArray, variance: float, room: FloatArray) -> Floa
     return np.where(load < _IDLE, 0.0, np.clip(fraction, 0.0, 1.0) * room)
 
 
-def loss_fraction(load: FloatArray, variance: float, room: FloatArray) -> FloatArray:
+def waiting_deviation(load: FloatArray, variance: Variance, room: FloatArray) -> FloatArray:
+    """Standard deviation of the packets waiting. Arguments as in `waiting_packets`."""
+    z = _exponent(load, variance, room)
+    small = np.abs(z) < 1e-2
+    safe = np.clip(np.where(small, 1.0, z), -_LARGEST_EXPONENT, _LARGEST_EXPONENT)
+    of_one = np.where(small, 1 / 12, 1 / safe**2 - 0.25 / np.sinh(safe / 2) ** 2)
+    deviation = np.sqrt(np.maximum(of_one, 0.0)) * room
+    return np.where(load < _IDLE, 0.0, deviation)
+
+
+def loss_fraction(load: FloatArray, variance: Variance, room: FloatArray) -> FloatArray:
     """Share of the packets that find a stationary queue full. Arguments as in `waiting_packets`."""
     z = _exponent(load, variance, room)
     safe = np.where(np.abs(z) < 1e-9, 1e-9, z)
@@ -45,7 +56,7 @@ def loss_fraction(load: FloatArray, variance: float, room: FloatArray) -> FloatA
     return np.where(load < _IDLE, 0.0, np.clip(lost, 0.0, 1.0))
 
 
-def _exponent(load: FloatArray, variance: float, room: FloatArray) -> FloatArray:
+def _exponent(load: FloatArray, variance: Variance, room: FloatArray) -> FloatArray:
     busy = np.maximum(load, _IDLE)
     return np.asarray(2 * (busy - 1) / (busy * variance) * room)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from scipy import sparse
 
 from topologies.model import Ways
-from twin.indexing import BoolArray, FloatArray, Indexing
+from twin.indexing import BoolArray, FloatArray, Indexing, IntArray
 
 
 class RoutedPairs:
@@ -19,6 +21,7 @@ class RoutedPairs:
         self._branches = branches = indexing.branches(routing)
         hops, pairs = branches.hops, len(indexing.pairs)
         self._links = len(indexing.directions)
+        self._rates = indexing.rate_bps
         self._hops = np.ascontiguousarray(hops.T)
         """(longest, branches)"""
         self.present: BoolArray = np.zeros(pairs, bool)
@@ -35,6 +38,8 @@ class RoutedPairs:
             shape=(pairs, self._links),
         )
         """(pairs, links): the share of the pair that crosses the link."""
+        self.links: FloatArray = np.asarray(self._from_links.sum(axis=1)).ravel()
+        """(pairs,) how many links each crosses."""
         self._to_pairs = sparse.csr_matrix(
             (branches.share, (branches.pair, np.arange(len(hops)))), shape=(pairs, len(hops))
         )
@@ -55,6 +60,46 @@ class RoutedPairs:
             arriving = arriving * kept[links]
         flat = positions.reshape(self._hops.size, len(sent_bps))
         return np.asarray((self._to_links @ flat).T)
+
+    def concentration(self, sent_bps: FloatArray) -> FloatArray:
+        """(cases, links) sum of the squared shares of a link's streams; 1 where nothing comes.
+
+        Packets off a link no faster are one stream, since they are spaced already; each branch
+        that comes off a faster one is a stream of its own.
+        """
+        of_branch = (sent_bps[:, self._branches.pair] * self._branches.share).T
+        flat = np.tile(of_branch, (len(self._hops), 1))
+        streams = self._to_streams @ flat  # (streams, cases)
+        squares = self._stream_links @ (streams * streams)
+        loads = self._stream_links @ streams
+        shares = np.divide(squares, loads * loads, out=np.ones_like(loads), where=loads > 0)
+        return np.asarray(shares.T)
+
+    @cached_property
+    def _streams(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Of every crossed position: where it is, its stream, and of every stream its link."""
+        flat = self._hops.ravel()
+        crossed = np.flatnonzero(flat != self._links)
+        branches = self._hops.shape[1]
+        before = np.where(crossed >= branches, flat[crossed - branches], -1)
+        slower = (before >= 0) & (self._rates[before] <= self._rates[flat[crossed]])
+        own = self._links + crossed % max(branches, 1)
+        origin = np.where(slower, before, own)
+        code = flat[crossed] * (self._links + branches) + origin
+        codes, stream = np.unique(code, return_inverse=True)
+        return crossed, stream.ravel(), codes // (self._links + branches)
+
+    @cached_property
+    def _to_streams(self) -> sparse.csr_matrix:
+        crossed, stream, link = self._streams
+        shape = (len(link), self._hops.size)
+        return sparse.csr_matrix((np.ones(len(crossed)), (stream, crossed)), shape=shape)
+
+    @cached_property
+    def _stream_links(self) -> sparse.csr_matrix:
+        link = self._streams[2]
+        shape = (self._links, len(link))
+        return sparse.csr_matrix((np.ones(len(link)), (link, np.arange(len(link)))), shape=shape)
 
     def sums(self, link_values: FloatArray) -> FloatArray:
         """(cases, pairs) sums of link values (cases, links) along the paths; NaN without one."""

@@ -46,6 +46,7 @@ from twin.output import Output, RequestIds
 from twin.policy import Policy, Proposal
 from twin.probes import LinkProbes
 from twin.records import Decision, DelayPredicted, Mirrored
+from twin.residual import Residual
 from twin.scores import LinkScorer
 from twin.trust import GainTrust
 from twin.view import TwinView
@@ -72,6 +73,7 @@ class Twin:
         forecaster: Forecaster,
         imputer: Imputer,
         interval_s: float,
+        residual: Residual | None = None,
     ) -> None:
         self._policy = ContainedPolicy(policy)
         self._forecaster = forecaster
@@ -79,7 +81,7 @@ class Twin:
         self._indexing = Indexing(topology)
         keep_s = 2 * interval_s + 10
         self.mirror = Mirror(self._indexing, keep_s)
-        self.model = PerformanceModel(self._indexing)
+        self.model = PerformanceModel(self._indexing, residual)
         self._candidates = CandidatePaths(self._indexing)
         self._clock = IntervalClock(interval_s)
         self._history = History(_HISTORY_INTERVALS)

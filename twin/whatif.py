@@ -12,6 +12,7 @@ from twin.candidates import CandidatePaths, routing_after
 from twin.indexing import FloatArray, Indexing
 from twin.model import Correction, PerformanceModel, Prediction
 from twin.optimise import optimise
+from twin.residual import Residual
 from twin.situation import Scenario, Situation, after
 
 HOT = 0.9
@@ -61,16 +62,23 @@ class Rerouting:
     """The least maximum utilisation that any routing could reach, splitting flows at will."""
 
 
-def predict(situation: Situation, correction: Correction | None = None) -> Outcome:
+def predict(
+    situation: Situation,
+    correction: Correction | None = None,
+    residual: Residual | None = None,
+) -> Outcome:
     """What becomes of the traffic of `situation`."""
-    return _outcome(situation, _model(situation, correction), situation.routing)
+    return _outcome(situation, _model(situation, correction, residual), situation.routing)
 
 
 def reroute(
-    situation: Situation, correction: Correction | None = None, budget_s: float = 0.5
+    situation: Situation,
+    correction: Correction | None = None,
+    residual: Residual | None = None,
+    budget_s: float = 0.5,
 ) -> Rerouting:
     """The best routes that can be found in `budget_s` seconds of processor time."""
-    model = _model(situation, correction)
+    model = _model(situation, correction, residual)
     indexing = model.indexing
     candidates = CandidatePaths(indexing).available(situation.routing, situation.down)
     demand_bps = situation.od_bps * model.correction.load_gain
@@ -80,15 +88,20 @@ def reroute(
 
 
 def rank(
-    situation: Situation, scenarios: tuple[Scenario, ...], correction: Correction | None = None
+    situation: Situation,
+    scenarios: tuple[Scenario, ...],
+    correction: Correction | None = None,
+    residual: Residual | None = None,
 ) -> list[tuple[Scenario, Outcome]]:
     """Each scenario with what it would do, the worst first."""
-    outcomes = [(one, predict(after(situation, one), correction)) for one in scenarios]
+    outcomes = [(one, predict(after(situation, one), correction, residual)) for one in scenarios]
     return sorted(outcomes, key=lambda pair: pair[1].damage, reverse=True)
 
 
-def _model(situation: Situation, correction: Correction | None) -> PerformanceModel:
-    model = PerformanceModel(Indexing(situation.topology))
+def _model(
+    situation: Situation, correction: Correction | None, residual: Residual | None
+) -> PerformanceModel:
+    model = PerformanceModel(Indexing(situation.topology), residual)
     if correction is not None:
         model.correction = correction
     return model

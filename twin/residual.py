@@ -1,0 +1,108 @@
+"""What theory leaves over: a few numbers, learnt from packets, that every network shares.
+
+- The variance of the arrivals at a queue. Constant-rate streams are smoother than Poisson, and
+  packets that come off one link at its own rate never wait for each other behind it: what counts is
+  how many independent streams meet. A link's concentration is the sum of the squared shares of its
+  streams, 1 for a single one (the inverse of the effective number of streams).
+- What the machine adds at every link: senders, switches and the link daemon share its processors,
+  so it grows with the frames that they handle.
+
+The margins make a prediction an interval (conformal.py).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from twin.indexing import FloatArray
+
+_ONE_STREAM = 0.01  # what remains of the variance where a single stream arrives
+_FRAMES_PER_S = 1e4
+
+
+class ResidualError(Exception):
+    """A file that should hold a residual does not."""
+
+
+class Residual(msgspec.Struct, frozen=True, kw_only=True):
+    """The default is theory alone."""
+
+    variance_gain: float = 1.0
+    """Of the variance that the model's correction states."""
+    streams_exponent: float = 0.0
+    """How the variance falls as fewer streams meet."""
+    load_exponent: float = 0.0
+    """How it changes with the load."""
+    hop_ms: float = 0.0
+    """What the machine adds at every link."""
+    hop_ms_per_load: float = 0.0
+    """The same for every 10,000 frames/s that all links together carry."""
+    hop_spread: float = 1.0
+    """Standard deviation of what the machine adds, in means; the links of a path suffer at once."""
+    tail: float = 1.0
+    """Of the distance from mean to p95, what was measured over what theory expects."""
+    delay_margin: float = 0.0
+    """The measured mean delay lies within prediction * exp(+-margin), as often as was asked."""
+    p95_margin: float = 0.0
+    """The same for p95."""
+    loss_margin: float = 0.0
+    """The measured loss lies within prediction +- margin."""
+
+    def variance_factor(self, load: FloatArray, concentration: FloatArray) -> FloatArray:
+        """By link, from its load and concentration."""
+        spread = np.maximum(1 - concentration, 0.0) + _ONE_STREAM
+        factor = spread**self.streams_exponent * np.exp(
+            self.load_exponent * (np.minimum(load, 1.5) - 1)
+        )
+        return np.asarray(self.variance_gain * factor)
+
+    def machine_ms(self, frames_per_s: FloatArray) -> FloatArray:
+        """What every link adds when all links together carry so much."""
+        return np.asarray(self.hop_ms + self.hop_ms_per_load * frames_per_s / _FRAMES_PER_S)
+
+    def delay_interval_ms(self, delay_ms: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Between which bounds the mean delays that were predicted so will be measured."""
+        return _about(delay_ms, self.delay_margin)
+
+    def p95_interval_ms(self, p95_ms: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The same for p95."""
+        return _about(p95_ms, self.p95_margin)
+
+    def loss_interval(self, loss: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The same for the loss of a pair."""
+        low, high = loss - self.loss_margin, loss + self.loss_margin
+        return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
+
+    def save(self, path: Path) -> None:
+        """Write to a file, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(self)))
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path) -> Residual:
+        """Read what `save` wrote.
+
+        Raises:
+            ResidualError: the file is missing, damaged, or something else.
+        """
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except (OSError, msgspec.DecodeError) as error:
+            raise ResidualError(f"{path}: no readable calibration ({error})") from None
+
+
+def _about(values: FloatArray, margin: float) -> tuple[FloatArray, FloatArray]:
+    return values * np.exp(-margin), values * np.exp(margin)
