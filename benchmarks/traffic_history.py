@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--history",
         type=Path,
         metavar="FILE",
-        help="measured traffic matrices (.npz) of that network; default: the built-in history",
+        help="a traffic history (docs/history.md) of that network; default: the built-in history",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
 

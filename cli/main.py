@@ -29,6 +29,7 @@ VERBS = {
     "routes": "show the path of every pair, now or at a run's end",
     "flows": "show the flow entries and groups of the switches",
     "events": "show what happened in a run, in order; --follow while it lasts",
+    "history": "look at, convert and make the traffic histories that models learn from",
     "report": "write the HTML report of a run again",
     "ps": "list the labs that are running",
     "stop": "stop running labs",

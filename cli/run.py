@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--history",
         type=Path,
         metavar="FILE",
-        help="learn from these measured traffic matrices (.npz) instead of the built-in history",
+        help="learn from this traffic history (docs/history.md) instead of the built-in history",
     )
 
 

@@ -1,0 +1,223 @@
+"""Every format ends in the same history; what is wrong is named with file and line."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generators.history import History, HistoryError, load_history, read_history
+from generators.history.event_log import labelled
+from generators.history.npz import write_npz
+from generators.history.sndlib_native import read_native
+from topologies.catalogue import load_topology
+
+NATIVE = """?SNDlib native format; type: network; version: 1.0
+META (
+  granularity = 5min
+  time = {time}
+  unit = MBITPERSEC
+)
+NODES (
+  A ( 0.0 1.0 )
+  B ( 1.0 0.0 )
+)
+LINKS (
+)
+DEMANDS (
+  A_A ( A A ) 1 9.0 UNLIMITED
+  A_B ( A B ) 1 {value} UNLIMITED
+)
+"""
+XML = """<?xml version="1.0"?>
+<network xmlns="http://sndlib.zib.de/network" version="1.0">
+ <meta><granularity>5min</granularity><time>{time}</time><unit>MBITPERSEC</unit></meta>
+ <networkStructure><nodes><node id="A"/><node id="B"/></nodes><links/></networkStructure>
+ <demands>
+  <demand id="A_A"><source>A</source><target>A</target><demandValue>9.0</demandValue></demand>
+  <demand id="A_B">
+   <source>A</source><target>B</target><demandValue>{value}</demandValue>
+  </demand>
+ </demands>
+</network>
+"""
+TIMES = ("20040302-0110", "20040302-0100", "20040302-0120")  # 01:05 and 01:15 are missing
+VALUES = (2.0, 1.0, 3.0)
+
+
+def folder(path: Path, form: str) -> Path:
+    path.mkdir()
+    for time, value in zip(TIMES, VALUES, strict=True):
+        suffix = "txt" if form is NATIVE else "xml"
+        file = path / f"demandMatrix-{time}.{suffix}"
+        file.write_text(form.format(time=time, value=value))
+    return path
+
+
+def as_tgz(source: Path) -> Path:
+    path = source.with_suffix(".tgz")
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(source, "matrices")
+    return path
+
+
+def as_zip(source: Path) -> Path:
+    path = source.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in source.iterdir():
+            archive.write(file, file.name)
+    return path
+
+
+@pytest.mark.parametrize("form", [NATIVE, XML])
+@pytest.mark.parametrize("packed", [lambda path: path, as_tgz, as_zip])
+def test_sndlib(tmp_path: Path, form: str, packed: Callable[[Path], Path]) -> None:
+    history = read_history(packed(folder(tmp_path / "matrices", form)))
+    assert history.hosts == ("A", "B")
+    assert history.step_s == 300
+    assert history.start_s == 86_400 + 3600  # a Tuesday, 01:00
+    np.testing.assert_array_equal(history.rates_bps[:, 0], [1e6, np.nan, 2e6, np.nan, 3e6])
+    np.testing.assert_array_equal(history.gaps[:, 0], [False, True, False, True, False])
+    np.testing.assert_array_equal(history.filled().rates_bps[:, 0], 1e6 * np.arange(1, 3.1, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("form", "old", "new", "message"),
+    [
+        (NATIVE, "2.0 UNL", "-2.0 UNL", r"0110\.txt:15: '-2.0' is no rate"),
+        (NATIVE, "( A B ) 1", "A B 1", r"0110\.txt:15: no demand"),
+        (NATIVE, "UNLIMITED\n)", "UNLIMITED\n", "section DEMANDS is not closed"),
+        (NATIVE, "DEMANDS (", "DEMANDS_X (", "no section DEMANDS"),
+        (NATIVE, "MBITPERSEC", "FURLONGS", "unit FURLONGS"),
+        (NATIVE, "5min", "15min", "different granularity"),
+        (NATIVE, "20040302-0110\n", "20040302-0113\n", "not a multiple of 300 s"),
+        (NATIVE, "20040302-0110\n", "20040302-0100\n", "the same time as"),
+        (NATIVE, "20040302-0110\n", "20041302-0100\n", "is no time"),
+        (XML, "<source>A</source><target>B", "<target>B", r"0110\.xml:10: a demand without source"),
+        (XML, "2.0<", "much<", r"0110\.xml:9: 'much' is no rate"),
+        (XML, "</demands>", "", r"0110\.xml:11: not well-formed XML"),
+        (XML, "<network xmlns", "<!DOCTYPE x><network xmlns", "document type"),
+    ],
+)
+def test_a_bad_matrix_is_named_with_its_line(
+    tmp_path: Path, form: str, old: str, new: str, message: str
+) -> None:
+    file = next(folder(tmp_path / "m", form).glob("*0110*"))
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises(HistoryError, match=message):
+        read_history(tmp_path / "m")
+
+
+@given(st.text(max_size=200))
+def test_native_text_is_read_or_refused(text: str) -> None:
+    with pytest.raises(HistoryError, match=r"^file"):
+        read_native("file", text)
+
+
+def table(path: Path, head: str, *lines: str) -> Path:
+    path.write_text("\n".join([head, *lines]) + "\n")
+    return path
+
+
+def test_rates_in_a_table(tmp_path: Path) -> None:
+    file = table(
+        tmp_path / "rates.csv",
+        "time,source,target,rate_kbps,label",
+        "2026-01-07T12:00:00,a,b,1.5,",
+        "2026-01-07T12:01:00,b,a,2,attack",
+        "2026-01-07T12:02:00,a,b,,",
+    )
+    history = read_history(file)
+    assert history.step_s == 60
+    assert history.start_s == 2.5 * 86_400
+    np.testing.assert_array_equal(history.rates_bps, [[1500, 0], [0, 2000], [np.nan, 0]])
+    assert history.labels == ("", "attack", "")
+
+
+def test_flow_records_add_up(tmp_path: Path) -> None:
+    file = table(
+        tmp_path / "flows.csv",
+        "time,source,target,bytes",
+        *("0,a,b,100", "0,a,b,25", "10,a,b,250"),
+    )
+    np.testing.assert_array_equal(read_history(file).rates_bps[:, 0], [100, 200])
+
+
+def test_counters_that_begin_anew_leave_a_gap(tmp_path: Path) -> None:
+    file = table(
+        tmp_path / "counters.csv",
+        "time,source,target,counter_bytes",
+        *(f"{t},a,b,{count}" for t, count in ((0, 1000), (8, 2000), (16, 500), (24, 700))),
+    )
+    history = read_history(file)
+    np.testing.assert_array_equal(history.rates_bps[:, 0], [1000, np.nan, 200])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("time,from,to,rate_bps",), r"t\.csv:1: columns time, from, to, rate_bps: give time"),
+        (("time,source,target",), r"t\.csv:1: .*one of rate_bps"),
+        (("time,source,target,rate_bps", "0,a,b,1", "9,a,b"), r"t\.csv:3: not as many cells"),
+        (("time,source,target,rate_bps", "0,a,b,nan"), r"t\.csv:2: 'nan' is no rate"),
+        (("time,source,target,rate_bps", "noon,a,b,1"), r"t\.csv:2: 'noon' is no time"),
+        (("time,source,target,rate_bps", "0,a,b,1", "0,a,b,2"), r"t\.csv:3: a to b once more"),
+        (("time,source,target,rate_bps", "0,,b,1"), r"t\.csv:2: source or target is empty"),
+        (("time,source,target,rate_bps", "0,a,b,1"), "give two at least"),
+        (("time,source,target,rate_bps", "0,a,b,1", "1,a,b,1", "1e15,a,b,1"), r"t\.csv:4: .* mend"),
+    ],
+)
+def test_a_bad_table_is_named_with_its_line(
+    tmp_path: Path, lines: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(HistoryError, match=message):
+        read_history(table(tmp_path / "t.csv", *lines))
+
+
+def test_event_logs_label_the_steps_they_touch(tmp_path: Path) -> None:
+    history = History(("a", "b"), 60.0, np.ones((10, 2, 2)), start_s=86_400.0)
+    log = table(
+        tmp_path / "log.csv",
+        "start,end,label",
+        "30,90,attack",
+        "2026-01-06T00:05:00,2026-01-06T00:07:00,peak",
+    )
+    labels = labelled(history, log).labels
+    assert labels == ("attack", "attack", "", "", "", "peak", "peak", "", "", "")
+    bad = table(tmp_path / "bad.csv", "start,end,label", "90,30,attack")
+    with pytest.raises(HistoryError, match=r"bad\.csv:2"):
+        labelled(history, bad)
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    matrices_bps = 8.0 * np.arange(48.0).reshape(12, 2, 2) * (1 - np.eye(2))
+    matrices_bps[3, 0, 1] = np.nan
+    history = History(("x", "y"), 2.0, matrices_bps, 5.0, ("attack",) * 12)
+    write_npz(history, tmp_path / "h.npz")
+    read = read_history(tmp_path / "h.npz")
+    np.testing.assert_allclose(read.matrices_bps, matrices_bps, rtol=1e-15)
+    assert (read.hosts, read.step_s, read.start_s) == (history.hosts, 2.0, 5.0)
+    assert read.labels == history.labels
+
+
+def test_any_format_fits_a_topology(tmp_path: Path) -> None:
+    triangle = load_topology("triangle")
+    names = [host.label for host in reversed(triangle.hosts)]
+    lines = [
+        f"{300 * step},{source},{target},{step + 1}"
+        for step in range(60)
+        for source in names
+        for target in names
+        if source != target and step != 30
+    ]
+    file = table(tmp_path / "t.csv", "time,source,target,rate_bps", *lines)
+    history = load_history(file, triangle)
+    assert history.hosts == tuple(host.name for host in triangle.hosts)
+    np.testing.assert_array_equal(history.rates_bps[29:32, 0], [30, 31, 32])
