@@ -57,7 +57,10 @@ def run_peer(
 def _python(environment: str) -> Path:
     """The interpreter of an environment, which is made first where it is not there."""
     requirements = _REQUIREMENTS / f"{environment}.txt"
-    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
+    # Packages whose own requirements cannot be met any more, though what we use works.
+    alone = _REQUIREMENTS / f"{environment}.no-deps.txt"
+    texts = requirements.read_bytes() + (alone.read_bytes() if alone.exists() else b"")
+    wanted = hashlib.sha256(texts + sys.version.encode()).hexdigest()
     root = default_cache_dir() / "peers" / environment
     python, stamp = root / "bin" / "python", root / "stamp"
     if stamp.exists() and stamp.read_text() == wanted:
@@ -67,7 +70,8 @@ def _python(environment: str) -> Path:
     pip = [str(python), "-m", "pip", "--no-input", "--disable-pip-version-check", "install"]
     # torch alone first: asked for by another package it brings gigabytes of CUDA.
     torch = [line for line in requirements.read_text().splitlines() if line.startswith("torch==")]
-    for wishes in (torch, ["-r", str(requirements)]):
+    unaided = ["--no-deps", "-r", str(alone)] if alone.exists() else []
+    for wishes in (torch, ["-r", str(requirements)], unaided):
         if wishes:
             _call([*pip, *wishes], f"the packages of {requirements} cannot be installed", root)
     stamp.write_text(wanted)

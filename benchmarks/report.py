@@ -21,7 +21,7 @@ NAMES: Mapping[str, str] = {
     "whatif": "how many what-if questions the model answers in a second on one core",
     "twin-accuracy": "the twin's predictions against packets, beside textbook queues and a GNN",
     "te": "the twin's routes against the best that any routing could do, modelled and on packets",
-    "gan-quality": "traffic made by the GAN against held-out history, beside a bootstrap",
+    "generators": "traffic made by the GAN against unseen real traffic, beside its rivals",
     "telemetry-loss": "the twin's routes with 30 % of the telemetry lost, with and without the VAE",
     "imputation": "gaps and corrupt counters in telemetry: the VAE beside plain methods and SAITS",
 }

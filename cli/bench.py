@@ -7,7 +7,7 @@ examples:
   twinbed bench links --quick
   twinbed bench seeds high-load 1 2 3 4 5
   twinbed bench recovery --only "planned reroute" --markdown table.md
-  twinbed bench gan-quality topohub:sndlib/abilene --history abilene.npz --seed 1
+  twinbed bench generators topohub:sndlib/abilene --history abilene.npz --seed 1
   twinbed bench imputation --history abilene.npz --json
 """
 

@@ -14,6 +14,7 @@ import numpy as np
 from generators.schedule import FloatArray
 
 MAX_SOURCES = 4
+SHAPES = ("constant", "ramp", "pulse")
 MIN_ACTIVE_STEPS = 4
 
 _PEAK = (0.2, 1.0)
@@ -22,10 +23,12 @@ _SHARE_CONCENTRATION = 3.0
 _PULSE_PERIOD = (2, 6)
 
 
-def random_floods(rng: np.random.Generator, count: int, steps: int) -> FloatArray:
+def random_floods(
+    rng: np.random.Generator, count: int, steps: int, shape: str | None = None
+) -> FloatArray:
     """Return (count, steps, MAX_SOURCES): source rates over the network's mean total traffic.
 
-    The strongest source comes first.
+    The strongest source comes first; the shape is one of SHAPES, or any of them.
     """
     floods = np.zeros((count, steps, MAX_SOURCES))
     for flood in floods:
@@ -33,14 +36,13 @@ def random_floods(rng: np.random.Generator, count: int, steps: int) -> FloatArra
         active = rng.integers(MIN_ACTIVE_STEPS, steps - first + 1)
         sources = rng.integers(1, MAX_SOURCES + 1)
         shares = np.sort(rng.dirichlet(np.full(sources, _SHARE_CONCENTRATION)))[::-1]
-        intensity = rng.uniform(*_PEAK) * _shape(rng, int(active))
+        intensity = rng.uniform(*_PEAK) * _shape(rng, int(active), shape or rng.choice(SHAPES))
         flood[first : first + active, :sources] = np.outer(intensity, shares)
     return floods
 
 
-def _shape(rng: np.random.Generator, steps: int) -> FloatArray:
+def _shape(rng: np.random.Generator, steps: int, kind: str) -> FloatArray:
     """(steps,) with a maximum of 1."""
-    kind = rng.choice(["constant", "ramp", "pulse"])
     step = np.arange(steps)
     if kind == "ramp":
         return np.asarray(np.minimum(1.0, (step + 1) / rng.integers(2, steps + 1)))

@@ -1,87 +1,179 @@
-"""A GAN that makes windows of traffic matrices, conditional on the kind of traffic.
+"""A GAN that makes series of traffic matrices, conditional on class, time of the week and load.
 
-Hinge loss with a spectrally normalised critic and an exponential average of the generator's
-weights: stable at one setting for networks of any size, and trained within seconds on a CPU.
+The background comes from a generator of normal scores (`gan_networks.py`) that runs for any number
+of steps; incidents (floods, flash crowds, aftermaths of failures) come from a GAN of their own
+(`gan_incidents.py`) and are laid upon it. `gan_training.py` trains both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
-from torch.nn.functional import relu
+from scipy.special import ndtri
 
-from generators.attacks import MAX_SOURCES, random_floods
-from generators.gan_networks import ATTACK, KINDS, WINDOW, Critic, Generator
+from generators.attacks import MAX_SOURCES
+from generators.conditions import PEAK_SHARE, LoadModel, features
+from generators.gan_incidents import LENGTH, IncidentGenerator
+from generators.gan_networks import Generator
 from generators.history import History, pair_mask
+from generators.history.structure import WEEK_S
+from generators.incidents import ATTACKS, INCIDENTS
 from generators.model_files import ModelFileError, load_model, save_model
 from generators.normal_scores import NormalScores
 from generators.schedule import FloatArray
-from generators.training_loop import Progress, seeded_and_single_threaded, steps_for, training_steps
+from generators.training_loop import seeded_and_single_threaded
 
-Kind = Literal["normal", "peak", "attack"]
-"""Ordinary traffic; the busiest tenth of the history; a flood beside either of them."""
+Kind = Literal[
+    "normal",
+    "peak",
+    "flash-crowd",
+    "failure-aftermath",
+    "attack",
+    "attack-constant",
+    "attack-ramp",
+    "attack-pulse",
+]
+"""Ordinary traffic; the busiest tenth of the history; everybody wants something from one host; one
+host was away and is back; a flood beside the traffic, of any or a given shape."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
-HYPER_PARAMETERS: Mapping[str, float] = {
-    "batch": 32,
-    "steps": 1000,
-    "generator_rate": 1e-3,
-    "critic_rate": 2e-3,
-    "average": 0.99,
-    "peak_share": 0.1,
-}
-_KIND_SHARES = (0.4, 0.25, 0.35)
 _MIN_FLOOD = 0.02
 """Made source rates below this are meant to be zero."""
-_FORMAT = "traffic-gan-1"
+_FORMAT = "traffic-gan-2"
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Made traffic: `count` windows of WINDOW matrices, with floods beside them."""
+class Made:
+    """Made traffic: `count` series of matrices, with a flood beside each of them."""
 
     matrices_bps: FloatArray
-    """(count, WINDOW, hosts, hosts), zero diagonal, no flood in it."""
+    """(count, steps, hosts, hosts), zero diagonal, no flood in it."""
     floods: FloatArray
-    """(count, WINDOW, MAX_SOURCES): rate of each attack source over the history's mean total
-    traffic, strongest first; all zero unless the kind is "attack"."""
+    """(count, LENGTH, MAX_SOURCES): rate of each attack source over the history's mean total
+    traffic, strongest first; all zero unless the kind is an attack."""
+    start_s: FloatArray
+    """(count,): when each begins, in seconds after Monday 00:00."""
 
 
+@dataclass(frozen=True)
 class TrafficGan:
-    """A trained generator and what turns its output into bit/s."""
+    """Trained generators and what turns their output into bit/s."""
 
-    def __init__(self, hosts: tuple[str, ...], scores: NormalScores, generator: Generator) -> None:
-        self.hosts = hosts
-        self._scores = scores
-        self._generator = generator.eval()
+    hosts: tuple[str, ...]
+    step_s: float
+    mean_total_bps: float
+    """Of the history: what floods are measured in."""
+    scores: NormalScores
+    loads: LoadModel
+    generator: Generator
+    incidents: IncidentGenerator
+    training: Mapping[str, float]
+    """What the training says of itself: see `gan_training.py`."""
 
     @torch.no_grad()
-    def sample(self, kind: Kind, count: int, seed: int) -> Windows:
-        """Return `count` windows of one kind; the same seed gives the same, bit for bit."""
+    def sample(
+        self,
+        kind: Kind,
+        count: int,
+        seed: int,
+        steps: int = LENGTH,
+        start_s: float | None = None,
+        load: float | None = None,
+    ) -> Made:
+        """Return `count` series of one kind; the same arguments give the same, bit for bit.
+
+        Args:
+            kind: the class.
+            count: how many.
+            seed: of all that is random.
+            steps: of each series, `step_s` apart.
+            start_s: seconds after Monday 00:00; None: any time (of a peak: when those are).
+            load: quantile of the load that is kept up, above 0 and below 1; None: it takes its
+                course (of a peak: within the busiest tenth).
+        """
         with seeded_and_single_threaded(seed):
             random = torch.Generator().manual_seed(seed)
-            kinds = torch.full((count,), KINDS.index(kind))
-            scores, floods = self._generator(kinds, random)
-            rates_bps = self._scores.rates_bps(scores).double().numpy()
-        matrices_bps = np.zeros((count, WINDOW, len(self.hosts), len(self.hosts)))
-        matrices_bps[..., pair_mask(len(self.hosts))] = rates_bps
-        return Windows(matrices_bps, _strongest_first(floods.double().numpy()))
+            numbers = np.random.default_rng([seed, 0x7A])
+            starts_s = self._starts_s(kind, count, start_s, numbers)
+            matrices_bps = np.stack(
+                [self._background(kind, steps, begin_s, load, random) for begin_s in starts_s]
+            )
+            shapes = self._shapes(kind, count, numbers, random)
+        if kind.startswith("attack"):
+            return Made(matrices_bps, _strongest_first(shapes), starts_s)
+        if kind in INCIDENTS:
+            for series_bps, shape in zip(matrices_bps, shapes[..., 0], strict=True):
+                _lay_upon(series_bps, shape, numbers, both=kind == "failure-aftermath")
+        return Made(matrices_bps, np.zeros_like(shapes), starts_s)
+
+    def series(self, history: History, seed: int) -> History:
+        """Return made traffic for the times of a history, every step of it ordinary."""
+        made = self.sample("normal", 1, seed, history.steps, history.start_s)
+        return History(self.hosts, self.step_s, made.matrices_bps[0], history.start_s)
+
+    @torch.no_grad()
+    def floods(self, count: int, seed: int) -> FloatArray:
+        """Return (count, LENGTH, MAX_SOURCES): the floods alone, as in `Made`."""
+        with seeded_and_single_threaded(seed):
+            random = torch.Generator().manual_seed(seed)
+            numbers = np.random.default_rng([seed, 0x7A])
+            return _strongest_first(self._shapes("attack", count, numbers, random))
+
+    def _starts_s(
+        self, kind: Kind, count: int, start_s: float | None, numbers: np.random.Generator
+    ) -> FloatArray:
+        if start_s is not None:
+            return np.full(count, start_s % WEEK_S)
+        if kind == "peak":
+            return np.asarray(numbers.choice(self.loads.busy_s, count))
+        return np.asarray(numbers.uniform(0, WEEK_S, count))
+
+    def _background(
+        self, kind: Kind, steps: int, start_s: float, load: float | None, random: torch.Generator
+    ) -> FloatArray:
+        """(steps, hosts, hosts)."""
+        times_s = np.asarray((start_s + self.step_s * np.arange(steps)) % WEEK_S)
+        if load is None and kind == "peak":
+            load = 1 - PEAK_SHARE * float(torch.rand((), generator=random).clamp_min(0.02))
+        if load is None:
+            course = self.loads.draw(times_s, random)
+        else:
+            course = self.loads.around(float(ndtri(load)), steps, random)
+        conditions = torch.from_numpy(features(times_s, course)).float()
+        scores = self.generator(conditions[None], random)
+        matrices_bps = np.zeros((steps, len(self.hosts), len(self.hosts)))
+        matrices_bps[:, pair_mask(len(self.hosts))] = self.scores.rates_bps(scores)[0].numpy()
+        return matrices_bps
+
+    def _shapes(
+        self, kind: Kind, count: int, numbers: np.random.Generator, random: torch.Generator
+    ) -> FloatArray:
+        """(count, LENGTH, MAX_SOURCES); zero for what has no incident."""
+        if kind == "attack":
+            each = [str(numbers.choice(ATTACKS)) for _ in range(count)]
+            return np.concatenate([self.incidents.sample(name, 1, random) for name in each])
+        if kind not in INCIDENTS:
+            return np.zeros((count, LENGTH, MAX_SOURCES))
+        return self.incidents.sample(kind, count, random)
 
     def save(self, path: Path) -> None:
         """Write the weights and what is needed beside them."""
         content = {
             "hosts": list(self.hosts),
-            "limit": self._scores.limit,
-            "table": self._scores.table,
-            "floor_bps": self._scores.floor_bps,
-            "generator": self._generator.state_dict(),
+            "step_s": self.step_s,
+            "mean_total_bps": self.mean_total_bps,
+            "limit": self.scores.limit,
+            "table": self.scores.table,
+            "floor_bps": self.scores.floor_bps,
+            "loads": self.loads.document(),
+            "generator": self.generator.state_dict(),
+            "incidents": self.incidents.state_dict(),
+            "training": dict(self.training),
         }
         save_model(path, _FORMAT, content)
 
@@ -95,121 +187,47 @@ class TrafficGan:
         content = load_model(path, _FORMAT)
         try:
             return cls._from(content)
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelFileError(f"{path}: an incomplete model ({error})") from error
 
     @classmethod
     def _from(cls, content: dict[str, Any]) -> TrafficGan:
         scores = NormalScores(content["limit"], content["table"], content["floor_bps"])
-        generator = Generator(len(scores.floor_bps))
+        generator, incidents = Generator(len(scores.floor_bps)), IncidentGenerator()
         generator.load_state_dict(content["generator"])
-        return cls(tuple(content["hosts"]), scores, generator)
-
-
-def train_gan(
-    history: History, seed: int, budget_s: float, progress: Progress | None = None
-) -> TrafficGan:
-    """Train on every window of the history.
-
-    The number of training steps is fixed, so the same history and seed give the same weights on
-    one machine; `budget_s` only stops a machine that is far too slow.
-    """
-    with seeded_and_single_threaded(seed):
-        rates_bps = history.rates_bps
-        scores, scored = NormalScores.fit(rates_bps)
-        windows = _TrainingWindows(scored, rates_bps.sum(axis=1), np.random.default_rng(seed))
-        generator = Generator(rates_bps.shape[1])
-        generator.start_at(windows.mean_scores())
-        critic = Critic(scores, torch.from_numpy(rates_bps.mean(axis=0)).float())
-        averaged = _train(generator, critic, windows, seed, budget_s, progress)
-    return TrafficGan(history.hosts, scores, averaged)
-
-
-def _train(
-    generator: Generator,
-    critic: Critic,
-    windows: _TrainingWindows,
-    seed: int,
-    budget_s: float,
-    progress: Progress | None,
-) -> Generator:
-    """Return the average of the generator over the training steps."""
-    random = torch.Generator().manual_seed(seed)
-    batch = int(HYPER_PARAMETERS["batch"])
-    steps = steps_for(generator.pairs, HYPER_PARAMETERS["steps"])
-    optimise_generator = _adam(generator, HYPER_PARAMETERS["generator_rate"])
-    optimise_critic = _adam(critic, HYPER_PARAMETERS["critic_rate"])
-    averaged = deepcopy(generator)
-    for done in training_steps("training the GAN", steps, budget_s, progress):
-        scores, floods, kinds = windows.draw(batch)
-        with torch.no_grad():
-            made_scores, made_floods = generator(kinds, random)
-        verdicts = critic(
-            torch.cat([scores, made_scores]),
-            torch.cat([floods, made_floods]),
-            torch.cat([kinds, kinds]),
+        incidents.load_state_dict(content["incidents"])
+        return cls(
+            tuple(content["hosts"]),
+            float(content["step_s"]),
+            float(content["mean_total_bps"]),
+            scores,
+            LoadModel.from_document(content["loads"]),
+            generator.eval(),
+            incidents.eval(),
+            dict(content["training"]),
         )
-        real, made = verdicts.chunk(2)
-        _step(optimise_critic, relu(1 - real).mean() + relu(1 + made).mean())
-        kinds = windows.draw_kinds(batch)
-        critic.requires_grad_(False)  # half the work of this step
-        _step(optimise_generator, -critic(*generator(kinds, random), kinds).mean())
-        critic.requires_grad_(True)
-        keep = min(HYPER_PARAMETERS["average"], 0.9 + done)  # forget the untrained start
-        with torch.no_grad():
-            for average, current in zip(averaged.parameters(), generator.parameters(), strict=True):
-                average.lerp_(current, 1 - keep)
-    return averaged
 
 
-class _TrainingWindows:
-    """Random batches of the history's windows, with floods of the attack model beside them."""
+def _lay_upon(
+    matrices_bps: FloatArray, shape: FloatArray, numbers: np.random.Generator, *, both: bool
+) -> None:
+    """Multiply what one host receives (or exchanges) by a shape, somewhere in the series.
 
-    def __init__(self, scores: Tensor, totals_bps: FloatArray, random: np.random.Generator) -> None:
-        self._scores = scores
-        self._random = random
-        means_bps = np.convolve(totals_bps, np.full(WINDOW, 1 / WINDOW), mode="valid")
-        busy = means_bps >= np.quantile(means_bps, 1 - HYPER_PARAMETERS["peak_share"])
-        self._starts = {
-            "normal": np.flatnonzero(means_bps < means_bps[busy].min()),
-            "peak": np.flatnonzero(busy),
-            "attack": np.arange(len(means_bps)),
-        }
-        if not len(self._starts["normal"]):  # traffic that never changes
-            self._starts["normal"] = self._starts["attack"]
-
-    def draw(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return scores (batch, WINDOW, pairs), floods (batch, WINDOW, sources), kinds (batch,)."""
-        kinds = self.draw_kinds(batch)
-        starts = [self._random.choice(self._starts[KINDS[kind]]) for kind in kinds.tolist()]
-        steps = torch.tensor(np.array(starts)[:, None] + np.arange(WINDOW))
-        floods = torch.zeros(batch, WINDOW, MAX_SOURCES)
-        attacked = kinds == ATTACK
-        made = random_floods(self._random, int(attacked.sum()), WINDOW)
-        floods[attacked] = torch.from_numpy(made).float()
-        return self._scores[steps], floods, kinds
-
-    def mean_scores(self) -> Tensor:
-        """Return (kinds, pairs): the mean over the windows of each kind."""
-        spans = [starts[:, None] + np.arange(WINDOW) for starts in self._starts.values()]
-        return torch.stack([self._scores[span].mean(dim=(0, 1)) for span in spans])
-
-    def draw_kinds(self, batch: int) -> Tensor:
-        """Return (batch,) indices into KINDS."""
-        return torch.from_numpy(self._random.choice(len(KINDS), batch, p=_KIND_SHARES))
+    The busier a host, the likelier it is the one.
+    """
+    steps = len(matrices_bps)
+    received = matrices_bps.mean(axis=0).sum(axis=0) + 1e-9
+    host = int(numbers.choice(len(received), p=received / received.sum()))
+    length = min(len(shape), steps)
+    first = int(numbers.integers(0, steps - length + 1))
+    factor = shape[np.arange(length) * len(shape) // length][:, None]
+    part = matrices_bps[first : first + length]
+    part[:, :, host] *= factor
+    if both:
+        part[:, host, :] *= factor
 
 
-def _adam(network: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(network.parameters(), rate, betas=(0.0, 0.9), fused=True)
-
-
-def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
-
-
-def _strongest_first(floods: npt.NDArray[np.float64]) -> FloatArray:
+def _strongest_first(floods: FloatArray) -> FloatArray:
     """Sort the sources of each flood by what they send in all; drop the traces of zero."""
     floods = np.where(floods < _MIN_FLOOD, 0.0, floods)
     order = np.argsort(-floods.sum(axis=1), axis=1, kind="stable")

@@ -4,135 +4,114 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, one_hot, relu, softplus
+from torch.nn.functional import leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
-from generators.attacks import MAX_SOURCES
+from generators.conditions import FEATURES
+from generators.noise import FACTORS, RELAXATION_STEPS, NoiseModel, processes
 from generators.normal_scores import NormalScores
+from generators.schedule import FloatArray
 
-WINDOW = 12
-"""Matrices in a window."""
-KINDS = ("normal", "peak", "attack")
-ATTACK = KINDS.index("attack")
+WINDOW = 24
+"""Matrices that a critic looks at."""
 
-_NOISE = 160
-_FLOOD_NOISE = 16
+_SEEN_FACTORS = 8  # of each relaxation time: what bends the traffic of all pairs
+_HIDDEN = 96
 _STEP_FEATURES = 48
-_HIDDEN = 192
-_FLOOD_HIDDEN = 64
+_JUDGE = 128
 _CHANGE_GAIN = 3.0  # changes between steps are small beside the levels
-_FLOOD_GAIN = 3.0
 _TOTAL_GAIN = 10.0  # totals vary little, and matter most
 _LARGEST_PAIRS = 32
 
 
 class Generator(nn.Module):
-    """Noise and kind to a window of scores and a flood.
+    """Noise and conditions to scores, for any number of steps, seamlessly.
 
-    What the pairs have in common comes from an MLP; what each has for itself is noise added with a
-    learned strength per pair (as in StyleGAN, Karras et al., CVPR 2019): constant over the window,
-    white, and a random walk.
+    A linear part (the course over day, week and load, and noise with a memory and a covariance)
+    begins where least squares puts it; a network shifts it and stretches its noise, for all pairs
+    together, by the conditions and by the strongest of the common noise. That network begins with
+    doing nothing: what is not Gaussian is left to the adversarial training.
     """
 
     def __init__(self, pairs: int) -> None:
         super().__init__()
         self.pairs = pairs
-        self.enter = nn.Linear(_NOISE + len(KINDS), _HIDDEN)
+        self.factors = min(FACTORS, pairs)
+        self.seen = min(_SEEN_FACTORS, self.factors)
+        times = len(RELAXATION_STEPS)
+        self.course = nn.Parameter(torch.zeros(FEATURES, pairs))
+        self.loadings = nn.Parameter(torch.zeros(times, self.factors, pairs))
+        self.own = nn.Parameter(torch.full((times, pairs), 0.3))
+        self.enter = nn.Linear(times * self.seen + FEATURES, _HIDDEN)
         self.deepen = nn.Linear(_HIDDEN, _HIDDEN)
-        self.unroll = nn.Linear(_HIDDEN, WINDOW * _STEP_FEATURES)
-        self.leave = nn.Linear(_STEP_FEATURES, pairs)
-        strengths = torch.tensor([0.0, -1.5, -1.5]).unsqueeze(1).repeat(1, pairs)
-        self.strengths = nn.Parameter(strengths)
-        self.kind_level = nn.Parameter(torch.zeros(len(KINDS), pairs))
-        self.flood_enter = nn.Linear(_FLOOD_NOISE + len(KINDS), _FLOOD_HIDDEN)
-        self.flood_deepen = nn.Linear(_FLOOD_HIDDEN, _FLOOD_HIDDEN)
-        self.flood_leave = nn.Linear(_FLOOD_HIDDEN, WINDOW * (MAX_SOURCES + 1))
+        self.leave = nn.Linear(_HIDDEN, 2 * pairs)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
 
     @torch.no_grad()
-    def start_at(self, mean_scores: Tensor) -> None:
-        """Begin training with the mean scores of each kind, (kinds, pairs)."""
-        self.kind_level.copy_(mean_scores)
+    def start_at(self, course: FloatArray, noise: NoiseModel) -> None:
+        """Begin training with coefficients (FEATURES, pairs) and a model of the noise."""
+        self.course.copy_(torch.from_numpy(course))
+        self.loadings.copy_(torch.from_numpy(noise.loadings))
+        self.own.copy_(torch.from_numpy(noise.own))
 
-    def forward(self, kinds: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return scores (batch, WINDOW, pairs) and floods (batch, WINDOW, MAX_SOURCES)."""
-        condition = one_hot(kinds, len(KINDS)).float()
-        return self._scores(condition, random), self._floods(condition, random)
+    def forward(self, conditions: Tensor, random: torch.Generator, stride: int = 1) -> Tensor:
+        """Return scores (batch, steps, pairs) for conditions (batch, steps, FEATURES).
 
-    def _scores(self, condition: Tensor, random: torch.Generator) -> Tensor:
-        batch = len(condition)
-        noise = torch.randn(batch, _NOISE, generator=random)
-        hidden = leaky_relu(self.enter(torch.cat([noise, condition], 1)), 0.2)
+        The steps are `stride` steps of the history apart.
+        """
+        batch, steps, _ = conditions.shape
+        common = processes(random, batch, steps, self.factors, stride)
+        own = processes(random, batch, steps, self.pairs, stride)
+        # The strongest factors come last.
+        seen = common[..., -self.seen :].permute(1, 2, 0, 3).flatten(2)
+        hidden = leaky_relu(self.enter(torch.cat([seen, conditions], 2)), 0.2)
         hidden = leaky_relu(self.deepen(hidden), 0.2) + hidden
-        steps = leaky_relu(self.unroll(hidden), 0.2).view(batch, WINDOW, _STEP_FEATURES)
-        constant, white, walk = softplus(self.strengths)
-        own = constant * torch.randn(batch, 1, self.pairs, generator=random)
-        own = own + white * torch.randn(batch, WINDOW, self.pairs, generator=random)
-        steps_walked = torch.randn(batch, WINDOW, self.pairs, generator=random).cumsum(1)
-        own = own + walk * (steps_walked - steps_walked.mean(1, keepdim=True))
-        level = (condition @ self.kind_level).unsqueeze(1)
-        scores: Tensor = level + self.leave(steps) + own
+        shift, stretch = self.leave(hidden).chunk(2, dim=2)
+        noise = torch.einsum("tbsf,tfp->bsp", common, self.loadings)
+        noise = noise + torch.einsum("tbsp,tp->bsp", own, self.own)
+        scores: Tensor = conditions @ self.course + shift + noise * stretch.tanh().exp()
         return scores
-
-    def _floods(self, condition: Tensor, random: torch.Generator) -> Tensor:
-        """Rates of the sources times a gate over time; exactly zero for the benign kinds."""
-        batch = len(condition)
-        noise = torch.randn(batch, _FLOOD_NOISE, generator=random)
-        hidden = leaky_relu(self.flood_enter(torch.cat([noise, condition], 1)), 0.2)
-        hidden = leaky_relu(self.flood_deepen(hidden), 0.2) + hidden
-        rates, gate = self.flood_leave(hidden).split([WINDOW * MAX_SOURCES, WINDOW], 1)
-        rates = relu(rates.view(batch, WINDOW, MAX_SOURCES) + 0.3)
-        return rates * torch.sigmoid(4 * gate).unsqueeze(2) * condition[:, ATTACK, None, None]
 
 
 class Critic(nn.Module):
     """Tells real windows from made ones: spectrally normalised (Miyato et al., ICLR 2018).
 
-    It sees, per step, the scores, the total of the largest pairs in bit/s (they carry most of the
-    traffic, and the scores alone do not say so), and how both change from step to step. The kind
-    enters by projection (Miyato and Koyama, ICLR 2018).
+    It sees, per step, the conditions, the scores, the total of the largest pairs in bit/s (they
+    carry most of the traffic, and the scores alone do not say so), and how they change.
     """
 
-    def __init__(self, scores: NormalScores, mean_bps: Tensor) -> None:
+    def __init__(self, scores: NormalScores, mean_bps: Tensor, *, normalised: bool = True) -> None:
+        """Private training clips gradients instead of normalising spectra."""
         super().__init__()
+
+        def linear(inputs: int, outputs: int) -> nn.Module:
+            layer = nn.Linear(inputs, outputs)
+            return spectral_norm(layer) if normalised else layer
+
         pairs = len(mean_bps)
         self._largest = mean_bps.argsort(descending=True)[:_LARGEST_PAIRS]
         self._to_rates = scores.select(self._largest)
-        self._mean_total_bps = mean_bps[self._largest].sum()
-        self.levels = spectral_norm(nn.Linear(pairs + 1, _STEP_FEATURES))
-        self.changes = spectral_norm(nn.Linear(pairs + 1, _STEP_FEATURES))
-        self.enter = spectral_norm(nn.Linear((2 * WINDOW - 1) * _STEP_FEATURES, _HIDDEN))
-        self.deepen = spectral_norm(nn.Linear(_HIDDEN, _HIDDEN))
-        self.leave = spectral_norm(nn.Linear(_HIDDEN, 1))
-        self.kind = spectral_norm(nn.Embedding(len(KINDS), _HIDDEN))
-        flood_inputs = (WINDOW + 1) * MAX_SOURCES
-        self.flood_enter = spectral_norm(nn.Linear(flood_inputs, _FLOOD_HIDDEN))
-        self.flood_deepen = spectral_norm(nn.Linear(_FLOOD_HIDDEN, _FLOOD_HIDDEN))
-        self.flood_leave = spectral_norm(nn.Linear(_FLOOD_HIDDEN, 1))
+        self._mean_total_bps = mean_bps[self._largest].sum().clamp_min(1.0)
+        self.levels = linear(pairs + 1 + FEATURES, _STEP_FEATURES)
+        self.changes = linear(pairs + 1, _STEP_FEATURES)
+        self.enter = linear((2 * WINDOW - 1) * _STEP_FEATURES, _JUDGE)
+        self.deepen = linear(_JUDGE, _JUDGE)
+        self.leave = linear(_JUDGE, 1)
 
-    def forward(self, scores: Tensor, floods: Tensor, kinds: Tensor) -> Tensor:
+    def forward(self, scores: Tensor, conditions: Tensor) -> Tensor:
         """Return (batch,): positive for what looks real."""
-        window = self._window_features(scores)
-        verdict: Tensor = self.leave(window).squeeze(1) + (self.kind(kinds) * window).sum(1)
-        flood_verdict: Tensor = self._flood_verdict(floods)
-        return verdict + flood_verdict * (kinds == ATTACK)
-
-    def _window_features(self, scores: Tensor) -> Tensor:
         levels = torch.cat([scores, self._log_total(scores).unsqueeze(2)], 2)
         changes = (levels[:, 1:] - levels[:, :-1]) * _CHANGE_GAIN
         seen = [
-            leaky_relu(self.levels(levels), 0.2).flatten(1),
+            leaky_relu(self.levels(torch.cat([levels, conditions], 2)), 0.2).flatten(1),
             leaky_relu(self.changes(changes), 0.2).flatten(1),
         ]
         hidden = leaky_relu(self.enter(torch.cat(seen, 1)), 0.2)
-        return leaky_relu(self.deepen(hidden), 0.2)
+        hidden = leaky_relu(self.deepen(hidden), 0.2)
+        verdict: Tensor = self.leave(hidden).squeeze(1)
+        return verdict
 
     def _log_total(self, scores: Tensor) -> Tensor:
         total_bps = self._to_rates.rates_bps(scores[..., self._largest]).sum(-1)
         return _TOTAL_GAIN * (total_bps / self._mean_total_bps + 1e-3).log()
-
-    def _flood_verdict(self, floods: Tensor) -> Tensor:
-        seen = torch.cat([floods.flatten(1), floods.amax(1)], 1) * _FLOOD_GAIN
-        hidden = leaky_relu(self.flood_enter(seen), 0.2)
-        hidden = leaky_relu(self.flood_deepen(hidden), 0.2)
-        verdict: Tensor = self.flood_leave(hidden).squeeze(1)
-        return verdict

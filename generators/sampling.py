@@ -22,12 +22,8 @@ _ACCESS_SHARE = 0.9
 """Of its access link, at most, for one pair or one attack source."""
 _CORE_SHARE = 0.8
 """Of the slowest core link on its shortest path, at most, before `_ACCESS_SHARE`."""
-_OVERLAP = 3
-"""Steps over which one window fades into the next."""
-_CANDIDATES = 16
-"""Windows made for each one used, to choose one that continues the last."""
 _FLOODS = 64
-"""Attack windows made, to choose one with the right number of sources."""
+"""Attacks made, to choose one with the right number of sources."""
 _MIN_SOURCE_SHARE = 0.1
 """Of a flood's volume: who sends less is not counted as a source."""
 _MIN_INTENSITY = 0.2
@@ -72,7 +68,7 @@ def sample_schedule(
     hosts = tuple(host.name for host in topology.hosts)
     if gan.hosts != hosts:
         raise ValueError(f"the GAN was trained for the hosts {gan.hosts}, not for {topology.name}")
-    matrices_bps = _continuous(gan, kind, steps, seed)
+    matrices_bps = gan.sample(kind, 1, seed, steps).matrices_bps[0]
     routing = shortest_paths(topology, weight)
     limits_bps = _pair_limits_bps(topology, routing)
     scaled_bps, notes = _at_operating_point(
@@ -89,25 +85,6 @@ def eligible_sources(topology: Topology, victim: str) -> tuple[str, ...]:
     """Return the hosts that may attack `victim`: those on other switches."""
     switch = topology.switch_of[victim]
     return tuple(host.name for host in topology.hosts if host.switch != switch)
-
-
-def _continuous(gan: TrafficGan, kind: Kind, steps: int, seed: int) -> FloatArray:
-    """(steps, hosts, hosts): windows chosen to continue each other, faded over `_OVERLAP` steps."""
-    window = gan.sample(kind, 1, seed).matrices_bps.shape[1]
-    more = max(0, -(-(steps - window) // (window - _OVERLAP)))
-    pool_bps = gan.sample(kind, 1 + more * _CANDIDATES, seed).matrices_bps
-    floor_bps = 1e-3 * pool_bps.mean(axis=(0, 1)) + 1.0
-    unused = list(range(1, len(pool_bps)))
-    chain_bps: FloatArray = pool_bps[0]
-    fade_in = (np.arange(1, _OVERLAP + 1) / (_OVERLAP + 1))[:, None, None]
-    for _ in range(more):
-        tail_bps = chain_bps[-_OVERLAP:]
-        heads_bps = pool_bps[unused, :_OVERLAP]
-        jump = np.abs(np.log((heads_bps + floor_bps) / (tail_bps + floor_bps))).mean(axis=(1, 2, 3))
-        follower_bps = pool_bps[unused.pop(int(jump.argmin()))]
-        faded_bps = (1 - fade_in) * tail_bps + fade_in * follower_bps[:_OVERLAP]
-        chain_bps = np.concatenate([chain_bps[:-_OVERLAP], faded_bps, follower_bps[_OVERLAP:]])
-    return chain_bps[:steps]
 
 
 def _pair_limits_bps(topology: Topology, routing: Routing) -> FloatArray:
@@ -224,10 +201,10 @@ def _strangers(
 def _profile(gan: TrafficGan, sources: int, steps: int, seed: int) -> FloatArray:
     """(steps, sources): the attack of a window, stretched in time, from its first step to its last.
 
-    Taken is the first of many windows with the number of sources nearest to the wanted. Where
+    Taken is the first of many with the number of sources nearest to the wanted. Where
     they are fewer, further sources send like the strongest.
     """
-    floods = gan.sample("attack", _FLOODS, seed).floods
+    floods = gan.floods(_FLOODS, seed)
     volumes = floods.sum(axis=1)
     totals = volumes.sum(axis=1, keepdims=True)
     active = (volumes >= _MIN_SOURCE_SHARE * totals) & (totals > 0)

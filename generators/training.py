@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: only those who train wait fo
     from generators.training_loop import Progress
     from generators.vae import TelemetryVae
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Raise it when the code changes what the same history, hyper-parameters and seed lead to."""
 
 GAN_BUDGET_S = 120.0
@@ -72,7 +72,8 @@ def trained_models(
     Raises:
         ValueError: the history is one of other hosts than the topology's.
     """
-    from generators import gan, vae
+    from generators import gan_training, vae
+    from generators.gan import TrafficGan
     from generators.model_files import ModelFileError
 
     if history.hosts != tuple(host.name for host in topology.hosts):
@@ -83,9 +84,9 @@ def trained_models(
         return progress and (lambda done, what: progress(first + done * (last - first), what))
 
     trained_gan, gan_path = cached(
-        cache / f"gan-{cache_key(history, gan.HYPER_PARAMETERS, seed)}.pt",
-        gan.TrafficGan.load,
-        lambda: gan.train_gan(history, seed, GAN_BUDGET_S, share(0.0, _GAN_SHARE)),
+        cache / f"gan-{cache_key(history, gan_training.HYPER_PARAMETERS, seed)}.pt",
+        TrafficGan.load,
+        lambda: gan_training.train_gan(history, seed, GAN_BUDGET_S, share(0.0, _GAN_SHARE)),
         ModelFileError,
     )
     trained_vae, vae_path = cached(

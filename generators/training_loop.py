@@ -43,15 +43,17 @@ def steps_for(pairs: int, steps: float) -> int:
 
 
 def training_steps(
-    what: str, steps: int, budget_s: float, progress: Progress | None
+    what: str, steps: int, budget_s: float, progress: Progress | None, done: int = 0
 ) -> Iterator[float]:
     """Yield the fraction done before each of `steps` training steps, until the budget is spent.
+
+    `done` of them have been done before.
 
     The number of steps is fixed, so that the same seed gives the same weights; a machine too slow
     for the budget stops early, with a warning.
     """
     end = time.monotonic() + budget_s
-    for step in range(steps):
+    for step in range(done, steps):
         if time.monotonic() > end:
             _log.warning(
                 "%s: stopped after %d of %d training steps, at the budget of %.0f s: "
@@ -67,3 +69,10 @@ def training_steps(
         yield step / steps
     if progress is not None:
         progress(1.0, what)
+
+
+def descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    """Take one step down the gradient of `loss`."""
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()

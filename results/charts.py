@@ -85,8 +85,12 @@ def line_chart(
     markers: Sequence[Marker] = (),
     height: int = 200,
     reference: float | None = None,
+    x_unit: str = "s",
 ) -> str:
-    """Return lines over time, the timeline's events marked; `reference` draws a level."""
+    """Return lines over time, the timeline's events marked; `reference` draws a level.
+
+    Steps may be of something else than seconds: `x_unit` says of what.
+    """
     known = [value for one in series for value in one.values if value is not None]
     end_s = step_s * max((len(one.values) for one in series), default=0)
     if not known or end_s <= 0:
@@ -97,11 +101,11 @@ def line_chart(
     shown = [marker for marker in markers if 0 <= marker.t_s <= end_s]
     parts = [
         *_spans(shown, x, y),
-        *_grid(x, y, unit),
+        *_grid(x, y, unit, x_unit),
         *_reference(reference, x, y),
         *(_line(one, step_s, x, y) for one in series),
         *_events(shown, x, y),
-        *_readings(series, step_s, unit, x, y),
+        *_readings(series, step_s, (unit, x_unit), x, y),
     ]
     return _svg(parts, height, f"{', '.join(one.label for one in series)} over time")
 
@@ -131,13 +135,13 @@ def _svg(parts: Iterable[str], height: int, label: str) -> str:
     )
 
 
-def _grid(x: _Scale, y: _Scale, unit: str) -> Iterator[str]:
+def _grid(x: _Scale, y: _Scale, unit: str, x_unit: str) -> Iterator[str]:
     for tick in y.ticks(4):
         yield _rule(x.from_px, y(tick), x.to_px, y(tick), "axis" if tick == 0 else "grid")
         yield _text(x.from_px - 6, y(tick) + 3.5, f"{tick:g}", "tick", "end")
     for tick in x.ticks(10):
         yield _text(x(tick), y.from_px + 15, f"{tick:g}", "tick", "middle")
-    yield _text(x.to_px, y.from_px + 15, "s", "tick", "end")
+    yield _text(x.to_px, y.from_px + 15, x_unit, "tick", "end")
     yield _text(4, y.to_px - 20, unit, "tick", "start")
 
 
@@ -189,18 +193,18 @@ def _events(markers: Sequence[Marker], x: _Scale, y: _Scale) -> Iterator[str]:
 
 
 def _readings(
-    series: Sequence[Series], step_s: float, unit: str, x: _Scale, y: _Scale
+    series: Sequence[Series], step_s: float, units: tuple[str, str], x: _Scale, y: _Scale
 ) -> Iterator[str]:
     """An invisible column per step whose tooltip reads all values off."""
     for index in range(max(len(one.values) for one in series)):
         values = [
-            f"{one.label}: {one.values[index]:.4g} {unit}"
+            f"{one.label}: {one.values[index]:.4g} {units[0]}"
             for one in series
             if index < len(one.values) and one.values[index] is not None
         ]
         left = x(index * step_s)
         width = x((index + 1) * step_s) - left
-        title = escape("\n".join([f"{index * step_s:g} s", *values]))
+        title = escape("\n".join([f"{index * step_s:g} {units[1]}", *values]))
         yield (
             f'<rect class="reading" x="{left}" y="{y.to_px}" width="{width:.1f}" '
             f'height="{y.from_px - y.to_px}"><title>{title}</title></rect>'

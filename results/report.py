@@ -29,7 +29,7 @@ TILES = (
 def run_report(run: ReportedRun) -> str:
     """Return the HTML page of one run."""
     summary = run.summary
-    return _page(
+    return render(
         "run.html.j2",
         title=f"{summary.playbook} · {summary.policy}",
         run=run,
@@ -51,7 +51,7 @@ def comparison_report(before: Sequence[ReportedRun], after: Sequence[ReportedRun
         ValueError: there is nothing to compare.
     """
     comparison = compare([run.summary for run in before], [run.summary for run in after])
-    return _page(
+    return render(
         "comparison.html.j2",
         title=f"{comparison.before} against {comparison.after}",
         comparison=comparison,
@@ -64,7 +64,8 @@ def comparison_report(before: Sequence[ReportedRun], after: Sequence[ReportedRun
     )
 
 
-def _page(template: str, **context: Any) -> str:
+def render(template: str, **context: Any) -> str:
+    """Return the page of a template of this folder."""
     return _templates().get_template(template).render(context)
 
 

@@ -52,7 +52,7 @@ class History:
     @property
     def times_s(self) -> FloatArray:
         """(steps,): when each step begins, in seconds after Monday 00:00."""
-        return (self.start_s + self.step_s * np.arange(self.steps)) % WEEK_S
+        return np.asarray((self.start_s + self.step_s * np.arange(self.steps)) % WEEK_S)
 
     def split(self, fraction: float) -> tuple[History, History]:
         """Return the first `fraction` of the steps, and the rest."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.gan_quality import targets_of
+from benchmarks.generators import mean_ranks, targets_of
 from benchmarks.imputation_corruption import spoilt
 from benchmarks.imputation_gaps import cases
 from benchmarks.imputation_methods import CAUSAL, LOOKING_BACK, last_value, linear
+from benchmarks.traffic_makers import block_bootstrap, copula_ar
 from generators.schedule import FloatArray
 from topologies.catalogue import load_topology
 from twin.indexing import Indexing
@@ -71,9 +72,23 @@ def test_counters_are_spoilt_as_announced() -> None:
     assert 0.01 < jumping.mean() < 0.05
 
 
-def test_the_gan_may_be_as_far_off_as_the_bootstrap() -> None:
-    real, bootstrap = {"distance": 0.01, "deviation": 0.3}, {"distance": 0.2, "deviation": 0.25}
-    inside = {"distance": 0.0, "deviation": 0.34}
-    outside = {"distance": 0.21, "deviation": 0.24}
-    assert [target.met for target in targets_of(inside, bootstrap, real)] == [True, True]
-    assert [target.met for target in targets_of(outside, bootstrap, real)] == [False, False]
+def test_the_gan_must_be_near_the_floor_and_ahead_of_all() -> None:
+    floor = {"jsd": 0.1, "emd": 0.2, "acf_error": 0.15, "tstr_wape": 0.2}
+    close = {name: 1.05 * figure for name, figure in floor.items()}
+    far = {name: 2 * figure for name, figure in floor.items()}
+    ranks = mean_ranks({"GAN": close, "bootstrap": far})
+    assert ranks == {"GAN": 1.0, "bootstrap": 2.0}
+    assert all(target.met for target in targets_of(close, floor, ranks))
+    assert not any(target.met for target in targets_of(far, floor, {"GAN": 2.0, "bootstrap": 2.0}))
+
+
+def test_rivals_make_series_like_the_history() -> None:
+    random = np.random.default_rng(0)
+    day = 2 + np.sin(2 * np.pi * np.arange(288 * 4) / 288)
+    known = 1e6 * np.stack([day * random.lognormal(0, 0.1, len(day)) for _ in range(3)], axis=1)
+    for maker in (block_bootstrap, copula_ar):
+        made = maker(known, 500, 300.0, random)
+        assert made.shape == (500, 3)
+        assert made.min() >= known.min()
+        assert made.max() <= known.max()
+        assert np.corrcoef(made[:288, 0], day[:288])[0, 1] > 0.8

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from generators import gan, vae
+from generators import gan_training, vae
 from generators.builtin_history import builtin_history
+from generators.gan import TrafficGan
 from generators.history import History
 from topologies.catalogue import load_topology
 from topologies.model import Topology
@@ -28,18 +29,19 @@ def quick() -> Callable[[pytest.MonkeyPatch], None]:
     """Cut the trainings down to a few steps."""
 
     def cut(monkeypatch: pytest.MonkeyPatch) -> None:
-        for model in (gan, vae):
-            parameters = {**model.HYPER_PARAMETERS, "steps": 8}
+        for model in (gan_training, vae):
+            parameters = {**model.HYPER_PARAMETERS, "steps": 8, "incident_steps": 8, "checks": 1}
             monkeypatch.setattr(model, "HYPER_PARAMETERS", parameters)
 
     return cut
 
 
 @pytest.fixture(scope="session")
-def trained_gan(history: History) -> gan.TrafficGan:
+def trained_gan(history: History) -> TrafficGan:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gan, "HYPER_PARAMETERS", {**gan.HYPER_PARAMETERS, "steps": 250})
-        return gan.train_gan(history, seed=3, budget_s=300)
+        brief = {**gan_training.HYPER_PARAMETERS, "steps": 20, "checks": 1}
+        patch.setattr(gan_training, "HYPER_PARAMETERS", brief)
+        return gan_training.train_gan(history, seed=3, budget_s=300)
 
 
 @pytest.fixture(scope="session")

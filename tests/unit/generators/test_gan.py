@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from generators import gan_private, gan_training
 from generators.attacks import MAX_SOURCES, random_floods
 from generators.builtin_history import builtin_history
-from generators.gan import Kind, TrafficGan, train_gan
-from generators.gan_networks import WINDOW
+from generators.fidelity import autocorrelation, fidelity, log_rates
+from generators.gan import KINDS, Kind, TrafficGan
+from generators.gan_incidents import LENGTH
+from generators.gan_material import untrained_gan
+from generators.gan_training import Resumption, train_gan
 from generators.history import History
+from generators.incidents import labelled_incidents
 from generators.model_files import ModelFileError
 from generators.normal_scores import NormalScores
-from generators.quality import bootstrap_windows, measure_quality, split_windows
 from topologies.catalogue import load_topology
 
 Quick = Callable[[pytest.MonkeyPatch], None]
@@ -45,7 +49,7 @@ def test_scores_never_leave_the_range_of_the_history() -> None:
 
 
 def test_floods_of_the_attack_model() -> None:
-    floods = random_floods(np.random.default_rng(0), 300, WINDOW)
+    floods = random_floods(np.random.default_rng(0), 300, LENGTH)
     peaks = floods.sum(axis=2).max(axis=1)
     assert ((peaks >= 0.199) & (peaks <= 1.001)).all()
     volumes = floods.sum(axis=1)
@@ -53,47 +57,130 @@ def test_floods_of_the_attack_model() -> None:
     assert set((volumes > 0).sum(axis=1)) == set(range(1, MAX_SOURCES + 1))
 
 
-@pytest.mark.parametrize("kind", ["normal", "peak", "attack"])
-def test_windows_have_the_shape_and_range_of_traffic(
+@pytest.mark.parametrize("kind", KINDS)
+def test_series_have_the_shape_and_range_of_traffic(
     trained_gan: TrafficGan, history: History, kind: Kind
 ) -> None:
-    windows = trained_gan.sample(kind, 20, seed=1)
-    assert windows.matrices_bps.shape == (20, WINDOW, 12, 12)
-    assert windows.floods.shape == (20, WINDOW, MAX_SOURCES)
-    assert (windows.matrices_bps >= 0).all()
-    assert (windows.matrices_bps <= 1.01 * history.matrices_bps.max(axis=0)).all()
-    assert (windows.floods > 0).any() == (kind == "attack")
-    assert (np.diff(windows.floods.sum(axis=1), axis=1) <= 0).all()
+    made = trained_gan.sample(kind, 6, seed=1, steps=20)
+    assert made.matrices_bps.shape == (6, 20, 12, 12)
+    assert made.floods.shape == (6, LENGTH, MAX_SOURCES)
+    assert (made.matrices_bps >= 0).all()
+    if kind not in ("flash-crowd", "failure-aftermath"):
+        assert (made.matrices_bps <= 1.01 * history.matrices_bps.max(axis=0)).all()
+    assert (made.floods > 0).any() == kind.startswith("attack")
+    assert (np.diff(made.floods.sum(axis=1), axis=1) <= 0).all()
 
 
 def test_peak_traffic_is_more_than_normal_traffic(trained_gan: TrafficGan) -> None:
     normal, peak = (
-        trained_gan.sample(kind, 100, seed=1).matrices_bps.sum(axis=(2, 3)).mean()
+        trained_gan.sample(kind, 60, seed=1).matrices_bps.sum(axis=(2, 3)).mean()
         for kind in ("normal", "peak")
     )
     assert peak > 1.15 * normal
 
 
-def test_made_traffic_resembles_the_history_and_does_not_repeat_it(
-    trained_gan: TrafficGan, history: History
-) -> None:
-    made = trained_gan.sample("normal", 200, seed=1).matrices_bps[..., ~np.eye(12, dtype=bool)]
-    quality = measure_quality(made, history.rates_bps, history.rates_bps)
-    assert quality.marginal_distance < 0.25
-    assert quality.correlation_distance < 0.35
-    assert quality.nearest_training > 0.1
+def test_load_and_time_of_day_decide_the_total(trained_gan: TrafficGan, history: History) -> None:
+    def total(**conditions: float) -> float:
+        made = trained_gan.sample("normal", 20, 1, **conditions)  # type: ignore[arg-type]
+        return float(made.matrices_bps.sum(axis=(2, 3)).mean())
+
+    assert total(load=0.95) > 1.2 * total(load=0.05)
+    of_day = history.rates_bps.sum(axis=1).reshape(-1, 288).mean(axis=0)
+    busy_s, calm_s = 300.0 * of_day.argmax(), 300.0 * of_day.argmin()
+    assert total(start_s=busy_s) > 1.1 * total(start_s=calm_s)
 
 
-def test_quality_tells_real_copied_and_senseless_apart(history: History) -> None:
-    training, held_out = (half.rates_bps for half in history.split(0.75))
+def test_a_flash_crowd_stands_out_at_one_host(trained_gan: TrafficGan) -> None:
+    calm = trained_gan.sample("normal", 12, 5, 36, 0.0, 0.5).matrices_bps
+    crowded = trained_gan.sample("flash-crowd", 12, 5, 36, 0.0, 0.5).matrices_bps
+    # The same background, but for one host each.
+    differs = (crowded != calm).any(axis=(1, 2))
+    assert (differs.sum(axis=1) == 1).all()
+    gains = (crowded.sum(axis=2) / calm.sum(axis=2)).max(axis=(1, 2))
+    assert np.median(gains) > 1.2
+
+
+def test_long_series_have_the_memory_and_distribution_of_the_history(history: History) -> None:
+    gan = untrained_gan(history, seed=0)
+    made = gan.series(history, seed=1)
+    distances = fidelity(made.rates_bps, history.rates_bps, history.step_s)
+    assert distances.emd < 0.2
+    assert distances.acf_error < 0.2
+    assert distances.correlation_error < 0.2
+    jumps = np.abs(np.diff(log_rates(made.rates_bps), axis=0)).mean()
+    assert jumps < 2 * np.abs(np.diff(log_rates(history.rates_bps), axis=0)).mean()
+
+
+def test_fidelity_tells_real_shuffled_and_scaled_apart(history: History) -> None:
+    early, late = (half.rates_bps for half in history.split(0.5))
     random = np.random.default_rng(0)
-    noisy = bootstrap_windows(training, WINDOW, 50, random)
-    copied = measure_quality(split_windows(training, WINDOW)[::30], held_out, training)
-    bootstrap = measure_quality(noisy, held_out, training)
-    shuffled = measure_quality(random.permuted(noisy, axis=2), held_out, training)
-    assert copied.nearest_training < 1e-3 < bootstrap.nearest_training
-    assert shuffled.marginal_distance > 2 * bootstrap.marginal_distance
-    assert copied.autocorrelation > bootstrap.autocorrelation
+    real = fidelity(early, late, 300)
+    shuffled = fidelity(random.permuted(early, axis=0), late, 300)
+    assert fidelity(late, late, 300).emd == 0
+    assert shuffled.jsd == pytest.approx(real.jsd)
+    assert shuffled.acf_error > 1.2 * real.acf_error
+    assert shuffled.correlation_error > real.correlation_error
+    assert fidelity(3 * early, late, 300).emd > 3 * real.emd
+
+
+def test_autocorrelation_of_what_is_known() -> None:
+    series = np.stack([np.tile([1.0, -1.0], 50), np.ones(100)], axis=1)
+    np.testing.assert_allclose(autocorrelation(series, 2), [[-0.99, 0], [0.98, 0]], atol=1e-12)
+
+
+def test_an_interrupted_training_goes_on_to_the_same_weights(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = {**gan_training.HYPER_PARAMETERS, "steps": 4, "checks": 4, "incident_steps": 2}
+    parameters |= {"patience": 99, "batch": 4}
+    monkeypatch.setattr(gan_training, "HYPER_PARAMETERS", parameters)
+    whole = train_gan(history, 5, 60)
+    checkpoint = tmp_path / "checkpoint"
+
+    def interrupt(name: str, _: float, step: int) -> None:
+        if name == "fidelity/score" and step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_gan(history, 5, 60, log=interrupt, resumption=Resumption(checkpoint))
+    resumed = train_gan(history, 5, 60, resumption=Resumption(checkpoint, resume=True))
+    assert resumed.training == whole.training
+    np.testing.assert_array_equal(
+        resumed.sample("peak", 1, 0).matrices_bps, whole.sample("peak", 1, 0).matrices_bps
+    )
+    with pytest.raises(ModelFileError, match="another history or seed"):
+        train_gan(history, 6, 60, resumption=Resumption(checkpoint, resume=True))
+
+
+def test_private_training_spends_no_more_than_it_may(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = {**gan_training.HYPER_PARAMETERS, "steps": 6, "incident_steps": 2}
+    for module in (gan_training, gan_private):
+        monkeypatch.setattr(module, "HYPER_PARAMETERS", parameters)
+    heard: list[float] = []
+    gan, privacy = gan_private.train_private_gan(
+        history, 0, 60, 4.0, log=lambda _, value, __: heard.append(value)
+    )
+    assert 0 < privacy.epsilon <= 4.0
+    assert privacy.delta < 1 / privacy.windows
+    assert privacy.noise_multiplier > 0.3
+    assert gan.training["epsilon"] == privacy.epsilon
+    assert len(heard) == 6
+    assert len(set(heard)) > 1  # the critic learns
+    with pytest.raises(ValueError, match="above 0"):
+        gan_private.train_private_gan(history, 0, 60, -1.0)
+
+
+def test_labelled_failures_are_learnt_from(history: History) -> None:
+    matrices_bps = history.matrices_bps.copy()
+    matrices_bps[100:110, 2, :] *= 0.01
+    matrices_bps[100:110, :, 2] *= 0.01
+    labels = ["failure-aftermath" if 100 <= step < 110 else "" for step in range(history.steps)]
+    seen = History(history.hosts, 300.0, matrices_bps, labels=tuple(labels))
+    windows = labelled_incidents(seen, LENGTH)["failure-aftermath"]
+    assert windows.shape == (1, LENGTH, MAX_SOURCES)
+    assert (windows[0, :, 0] < 0.1).all()
 
 
 def test_same_seed_same_windows(trained_gan: TrafficGan) -> None:
@@ -144,18 +231,24 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path, content: bytes) -> Non
 
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
-    torch.save({"kind": "traffic-gan-1", "hosts": Path("/")}, tmp_path / "gan.pt")
+    torch.save({"kind": "traffic-gan-2", "hosts": Path("/")}, tmp_path / "gan.pt")
     with pytest.raises(ModelFileError):
         TrafficGan.load(tmp_path / "gan.pt")
     torch.save({"kind": "another"}, tmp_path / "gan.pt")
     with pytest.raises(ModelFileError, match="not a model of the kind"):
         TrafficGan.load(tmp_path / "gan.pt")
-    torch.save({"kind": "traffic-gan-1"}, tmp_path / "gan.pt")
+    torch.save({"kind": "traffic-gan-2"}, tmp_path / "gan.pt")
     with pytest.raises(ModelFileError, match="incomplete"):
         TrafficGan.load(tmp_path / "gan.pt")
 
 
-def test_progress_and_budget(history: History, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_and_budget(
+    history: History,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    quick: Quick,
+) -> None:
+    quick(monkeypatch)
     heard: list[float] = []
     with caplog.at_level(logging.WARNING):
         train_gan(history, 0, budget_s=0.0, progress=lambda done, _: heard.append(done))
@@ -170,7 +263,7 @@ def test_small_networks_train(network: str, monkeypatch: pytest.MonkeyPatch, qui
     heard: list[float] = []
     gan = train_gan(builtin_history(topology, 0, days=1), 0, 60, lambda done, _: heard.append(done))
     hosts = len(topology.hosts)
-    assert gan.sample("normal", 2, 0).matrices_bps.shape == (2, WINDOW, hosts, hosts)
+    assert gan.sample("normal", 2, 0).matrices_bps.shape == (2, LENGTH, hosts, hosts)
     assert heard[0] == 0.0
     assert heard[-1] == 1.0
 

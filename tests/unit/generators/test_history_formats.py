@@ -99,7 +99,7 @@ def test_sndlib(tmp_path: Path, form: str, packed: Callable[[Path], Path]) -> No
         (NATIVE, "20040302-0110\n", "20040302-0113\n", "not a multiple of 300 s"),
         (NATIVE, "20040302-0110\n", "20040302-0100\n", "the same time as"),
         (NATIVE, "20040302-0110\n", "20041302-0100\n", "is no time"),
-        (XML, "<source>A</source><target>B", "<target>B", r"0110\.xml:10: a demand without source"),
+        (XML, "<source>A</source><target>B", "<target>B", r"0110\.xml:9: a demand without source"),
         (XML, "2.0<", "much<", r"0110\.xml:9: 'much' is no rate"),
         (XML, "</demands>", "", r"0110\.xml:11: not well-formed XML"),
         (XML, "<network xmlns", "<!DOCTYPE x><network xmlns", "document type"),

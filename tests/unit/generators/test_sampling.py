@@ -68,10 +68,11 @@ def test_windows_are_joined_without_jumps(trained_gan: TrafficGan, abilene: Topo
 def test_an_operating_point_out_of_reach_is_said() -> None:
     topology = load_topology("triangle")
     with pytest.MonkeyPatch.context() as patch:
-        from generators import gan
+        from generators import gan_training
 
-        patch.setattr(gan, "HYPER_PARAMETERS", {**gan.HYPER_PARAMETERS, "steps": 8})
-        small = gan.train_gan(builtin_history(topology, 0, days=1), 0, 60)
+        brief = {**gan_training.HYPER_PARAMETERS, "steps": 8}
+        patch.setattr(gan_training, "HYPER_PARAMETERS", brief)
+        small = gan_training.train_gan(builtin_history(topology, 0, days=1), 0, 60)
     schedule = sample_schedule(small, topology, "normal", 12, 2.0, 0, 3.0)
     assert any("out of reach" in note for note in schedule.notes)
     assert schedule.matrices_bps.std() > 0
