@@ -1,8 +1,8 @@
 """The twin's model as a Gymnasium environment: learners reroute in it, and break nothing.
 
 `gymnasium.make("twinbed/Reroute-v0")` once this module has been imported. A step chooses one of the
-moves on offer (`move_offer.py`), or stops; when it stops, the decision is carried out, a period of
-traffic passes, and the reward is what the model says that the traffic then suffered.
+moves on offer (`move_offer.py`), or stops. Then the decision is carried out, a period of traffic
+passes, and the reward is by how much less it suffers, says the model, than on shortest paths.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class RerouteEnv(gym.Env[Features, int]):
     """Episodes on networks of `network`, each with traffic, surges and failures of its own.
 
     Observation: (CHOICES, FIGURES), the moves on offer. Action: the number of one; 0 stops. `info`
-    holds `action_mask` (CHOICES,); a choice that is not on offer counts as a stop. Reward: 0 for a
-    move but its price; for a stop, minus `Episode.suffering` of the period that follows.
+    holds `action_mask` (CHOICES,); a choice that is not on offer counts as a stop. Reward: minus
+    its price for a move; for a stop, the gain of the period that follows (`Episode.pass_period`).
     """
 
     def __init__(self, network: Callable[[np.random.Generator], Topology] = some_network) -> None:
@@ -65,7 +65,7 @@ class RerouteEnv(gym.Env[Features, int]):
             episode.move(option)
             reward = -_MOVE_COST
         else:
-            reward = -episode.pass_period()
+            reward = episode.pass_period()
         features, info = self._seen()
         return features, reward, False, episode.periods >= PERIODS, info
 

@@ -62,7 +62,8 @@ def test_an_episode_is_over_after_its_periods_and_the_same_seed_gives_the_same()
 
     assert rewards() == rewards()
     assert len(rewards()) == 32
-    assert max(rewards()) <= 0
+    # Whoever does nothing does as the plain controller does, but for the time after a repair.
+    assert max(map(abs, rewards())) < 0.5
 
 
 @settings(deadline=None, max_examples=25)
