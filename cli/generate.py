@@ -21,7 +21,7 @@ from rich.markup import escape
 from cli.errors import UserError
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
-from cli.train import named_history
+from cli.train_gan import named_history
 from generators.history import HistoryError
 from generators.model_store import ModelStore, ModelStoreError, Record, history_sha256
 from generators.schedule import Schedule

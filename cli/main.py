@@ -30,7 +30,7 @@ VERBS = {
     "flows": "show the flow entries and groups of the switches",
     "events": "show what happened in a run, in order; --follow while it lasts",
     "history": "look at, convert and make the traffic histories that models learn from",
-    "train": "train a generative model on a history, and keep it",
+    "train": "train the GAN that makes traffic, or the policy that learns in the twin",
     "generate": "make traffic with a trained model",
     "models": "list the trained models, their scores and their cost",
     "report": "write the HTML report of a run again",

@@ -23,7 +23,7 @@ ENVIRONMENT = "twinbed/Reroute-v0"
 PERIODS = 32
 """Of an episode."""
 
-_MOVE_COST = 0.05
+_MOVE_COST = 0.02
 _SWITCHES = (5, 13)
 _LINKS_PER_SWITCH = (1.2, 1.8)
 

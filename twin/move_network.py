@@ -11,6 +11,7 @@ from twin.move_offer import FIGURES, Offer
 
 _WIDTH = 64
 _IMPOSSIBLE = -1e9
+_GREED, _RELUCTANCE, _AT_EASE = 20.0, 5.0, 0.6
 
 SHIPPED = Path(__file__).with_name("twin-rl.pt")
 """Weights that `twinbed train twin-rl` made on random networks."""
@@ -24,7 +25,9 @@ class MoveNetwork(nn.Module):
     """Scores choices, and estimates what is still to come of the episode.
 
     All choices pass through the same layers, so neither the network's size nor the order of the
-    choices matters (M. Zaheer et al., "Deep Sets", NeurIPS 2017).
+    choices matters (M. Zaheer et al., "Deep Sets", NeurIPS 2017). It begins as a greedy policy, and
+    learns what to do otherwise (T. Johannink et al., "Residual Reinforcement Learning for Robot
+    Control", ICRA 2019): from random moves, learners soon conclude that it is best not to move.
     """
 
     def __init__(self) -> None:
@@ -47,7 +50,8 @@ class MoveNetwork(nn.Module):
         weight = open_.unsqueeze(-1).to(hidden.dtype)
         mean = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
         both = torch.cat([hidden, mean.unsqueeze(1).expand_as(hidden)], dim=-1)
-        logits = self.score(both).squeeze(-1).masked_fill(~open_, _IMPOSSIBLE)
+        logits = self.score(both).squeeze(-1) + _instinct(features)
+        logits = logits.masked_fill(~open_, _IMPOSSIBLE)
         return logits, self.value(mean).squeeze(-1)
 
     def best(self, offer: Offer) -> int:
@@ -78,3 +82,9 @@ class MoveNetwork(nn.Module):
         except Exception as error:  # torch raises whatever the bytes lead it to
             raise WeightsError(f"{path} holds no weights of twin-rl: {error}") from error
         return network.eval()
+
+
+def _instinct(features: Tensor) -> Tensor:
+    """(batch, CHOICES) logits of a greedy policy, which moves for a clear fall of the maximum."""
+    stop, highest_after = features[..., 0], features[..., 4]
+    return _RELUCTANCE * stop - _GREED * highest_after.clamp_min(_AT_EASE)

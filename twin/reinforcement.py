@@ -6,7 +6,6 @@ et al., "High-Dimensional Continuous Control Using Generalized Advantage Estimat
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,16 +33,14 @@ Progress = Callable[[float, str], None]
 def train_policy(
     seed: int,
     updates: int,
-    budget_s: float,
     progress: Progress,
     network: Callable[[np.random.Generator], Topology] = some_network,
 ) -> tuple[MoveNetwork, list[float]]:
     """Train a network; return it and the mean reward of a step, update by update.
 
-    The same arguments give the same weights; `budget_s` only stops a machine that is too slow.
+    The same arguments give the same weights.
     """
     torch.manual_seed(seed)
-    deadline_s = time.monotonic() + budget_s
     learner = MoveNetwork()
     optimiser = torch.optim.Adam(learner.parameters(), lr=_RATE, eps=1e-5)
     worlds = _Worlds(seed, network)
@@ -54,8 +51,6 @@ def train_policy(
         _improve(learner, optimiser, experience)
         curve.append(float(experience.rewards.mean()))
         progress((update + 1) / updates, f"reward {np.mean(curve[-10:]):.3f}")
-        if time.monotonic() > deadline_s:
-            break
     return learner.eval(), curve
 
 

@@ -97,7 +97,7 @@ def test_the_order_of_choices_does_not_matter_to_the_network() -> None:
 
 def test_training_is_repeatable() -> None:
     def weights() -> torch.Tensor:
-        network, curve = train_policy(0, 1, 60.0, lambda *_: None, small_world)
+        network, curve = train_policy(0, 1, lambda *_: None, small_world)
         assert len(curve) == 1
         return network.each[0].weight.detach()
 

@@ -1,0 +1,81 @@
+"""Train the policy `twin-rl` in the twin's model, on random networks or on one of yours.
+
+The weights go to a file; TWINBED_RL_WEIGHTS names it to `twinbed run --policy twin-rl`, which takes
+those that come with Twinbed otherwise. The same seed and updates give the same weights.
+
+examples:
+  twinbed train twin-rl --out my-weights.pt --seed 3
+  TWINBED_RL_WEIGHTS=my-weights.pt twinbed run high-load --policy twin-rl
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from cli.errors import UserError
+from cli.output import messages, print_json, results
+from cli.progress import RunProgress
+from topologies.catalogue import load_topology
+from twin.learned_policy import WEIGHTS
+
+_UPDATES = 150
+_JUDGED_UPDATES = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what can be chosen."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="for the weights")
+    parser.add_argument(
+        "--topology", metavar="T", help="train on this network (default: random networks)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--updates", type=int, default=_UPDATES, metavar="N", help=f"default: {_UPDATES}"
+    )
+    parser.add_argument("--json", action="store_true", help="print the course as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, and write the weights."""
+    if arguments.updates < 1 or arguments.seed < 0:
+        raise UserError("--updates: give at least 1; --seed: give at least 0")
+    if not arguments.out.parent.is_dir():
+        raise UserError(f"--out {arguments.out}: there is no folder {arguments.out.parent}")
+    with RunProgress(messages).shown() as progress:
+        progress.label("train twin-rl")
+        from twin.envs import some_network
+        from twin.reinforcement import train_policy
+
+        network = some_network
+        if arguments.topology is not None:
+            chosen = load_topology(arguments.topology)
+            network = lambda _: chosen  # noqa: E731
+        begun_s = time.monotonic()
+        learner, rewards = train_policy(
+            arguments.seed,
+            arguments.updates,
+            lambda done, what: progress.step(what, done),
+            network,
+        )
+    try:
+        learner.save(arguments.out)
+    except (OSError, RuntimeError) as error:  # torch tells of a full disk in its own way
+        raise UserError(f"--out {arguments.out}: cannot be written: {error}") from error
+    first, last = (
+        float(np.mean(part)) for part in (rewards[:_JUDGED_UPDATES], rewards[-_JUDGED_UPDATES:])
+    )
+    if arguments.json:
+        seconds = time.monotonic() - begun_s
+        print_json({"weights": str(arguments.out), "seconds": seconds, "rewards": rewards})
+    else:
+        results.print(
+            f"reward of a step: {first:.3f} at first, {last:.3f} at last", highlight=False
+        )
+        results.print(
+            f"{WEIGHTS}={arguments.out} twinbed run ... --policy twin-rl", highlight=False
+        )
+    return 0
