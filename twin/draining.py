@@ -1,10 +1,13 @@
 """Moving traffic off links that will fail, while they still carry it.
 
 The new paths are put in place before the old ones are left, so nothing is lost by it. Never where
-that would cut somebody off or fill a link that is not full now.
+that would cut somebody off or fill a link that is not full now; and where the others no longer
+suffice, drained links are given back: one that loses a few percent is better than a full one.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from topologies.model import DirectedLink, OdPair, Topology
 from topologies.paths import path_directions, shortest_paths
@@ -14,6 +17,8 @@ from twin.view import TwinView
 
 _FULL = 0.95  # utilisation that draining may lead to, unless it is worse already
 _RETRY_S = 2.0
+_LENT_S = 30.0  # links that are given back are not drained again before that
+_WORTH_LENDING = 0.02  # fall of the highest utilisation
 _MOST_LINKS = 2  # more that fail at once point to the measurement, not to the links
 
 
@@ -41,6 +46,10 @@ class Drain:
         links = {tuple(sorted(link)) for link in failing}
         if view.now_s < self._rest_until_s or len(links) > _MOST_LINKS:
             return None
+        if self._drained and self._gives_relief(view):
+            self._drained = frozenset()
+            self._rest_until_s = view.now_s + _LENT_S
+            return None
         for link in sorted(failing):
             drained = self._drained | both_ways(frozenset({link}))
             used = any(
@@ -60,6 +69,17 @@ class Drain:
             self._drained = drained
             return Proposal(moves, "drain") if moves else None
         return None
+
+    def _gives_relief(self, view: TwinView) -> bool:
+        """Whether links are full for want of those that are drained."""
+        if view.what_if({}).max_utilisation <= _FULL:
+            return False
+        self._rest_until_s = view.now_s + _RETRY_S
+        without = view.best_moves().max_utilisation
+        if without <= _FULL:
+            return False
+        with_all = replace(view, drained=frozenset()).best_moves().max_utilisation
+        return with_all < without - _WORTH_LENDING
 
     def _spares_all(self, drained: frozenset[DirectedLink], down: frozenset[DirectedLink]) -> bool:
         """Whether whoever has a path has one without these links."""

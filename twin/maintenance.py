@@ -5,7 +5,10 @@ delays, beyond that is followed by a robust trend: the median of the slopes betw
 seconds (H. Theil, 1950; P. K. Sen, "Estimates of the regression coefficient based on Kendall's
 tau", JASA 63, 1968), which up to 29 % wild seconds do not bend, with the Mann-Kendall test for its
 significance (H. B. Mann, Econometrica 13, 1945). Where it will cross what counts as failing, is the
-forecast. A delay is the least of a few probes: queues and busy machines only ever add to it.
+forecast. A delay is the least of a few probes: queues and busy machines only ever add to it. The
+counters at the two ends of a link are read at different times, so single seconds say little of a
+loss: it is added up over blocks of seconds, in which most of what one lacked has come. How wrong
+that still is, is known: no link gains packets, so what some seem to gain is the error of all.
 """
 
 from __future__ import annotations
@@ -23,10 +26,12 @@ from twin.observation import Observation
 from twin.records import FailingSign, LinkFailing, LinkMended
 
 _WINDOW_S = 20.0
-_FEWEST = 8  # seconds, before a trend is one
+_BLOCK = 2  # seconds
+_FEWEST = 5  # blocks, before a trend is one: all in order by chance is one in 120
 _CONFIDENCE = 0.99
 _HORIZON_S = 60.0  # what fails later than that is no hurry
-_LATELY = 5  # seconds whose median is the level now
+_LATELY = 3  # blocks that make up the level now
+_STANDS_OUT = 2.0  # times the error of the readings
 _UNCROWDED = 0.8  # load up to which a queue loses nothing
 _WORTH_COUNTING = 0.02  # load from which the losses of one second mean something
 _USUAL = 0.75  # quantile over the links of the delay that a busy machine adds, not a link
@@ -52,17 +57,18 @@ _LIMITS: dict[FailingSign, _Limits] = {
 class LinkHealth:
     """The signs of every core link, and the verdict on it.
 
-    `failing` are the core links, by index, that will fail or do: one direction is enough to
-    condemn it, the other is judged by itself.
+    `failing` are the core links, by index, that will fail or do, and the sign that says so: one
+    direction is enough to condemn it, the other is judged by itself. A delay is but a warning: a
+    busy machine makes probes late, too, while packets that are counted as lost are lost.
     """
 
     def __init__(self, model: PerformanceModel) -> None:
         self._model = model
-        self._seen: dict[tuple[FailingSign, int], deque[tuple[float, float]]] = {
+        self._seen: dict[tuple[FailingSign, int], deque[tuple[float, float, float]]] = {
             (sign, link): deque() for sign in _LIMITS for link in range(model.indexing.cores)
         }
-        """When, and how much."""
-        self.failing: set[int] = set()
+        """When, how much, and how much that second weighs: packets lost count, not shares."""
+        self.failing: dict[int, FailingSign] = {}
         self._condemned_s: dict[int, float] = {}
         self._sign_s: dict[int, float] = {}
         self._clean_s: dict[int, float] = {}
@@ -80,7 +86,8 @@ class LinkHealth:
             if link in of_other_capacity:
                 values.clear()
             elif np.isfinite(value):
-                values.append((seen.end_s, float(value)))
+                weight = seen.sent_bps[link] if sign == "loss" else 1.0
+                values.append((seen.end_s, float(value), float(weight)))
             while values and values[0][0] < seen.end_s - _WINDOW_S:
                 values.popleft()
         return [*self._condemn(seen.end_s), *self._acquit(seen, signs)]
@@ -97,24 +104,34 @@ class LinkHealth:
         known_ms = later_ms[np.isfinite(later_ms)]
         usual_ms = max(np.quantile(known_ms, _USUAL), 0.0) if len(known_ms) else 0.0
         return {
-            "loss": np.where(counts, seen.loss - indexing.loss[cores], np.nan),
+            "loss": np.where(counts, seen.counted_loss - indexing.loss[cores], np.nan),
             "delay": np.where(calm, later_ms - usual_ms, np.nan),
         }
 
     def _condemn(self, now_s: float) -> list[LinkFailing]:
         found = []
-        for (sign, link), values in self._seen.items():
-            if link in self.failing:
+        courses = {
+            one: course
+            for one, values in self._seen.items()
+            if (course := _Course.of(np.array(values).reshape(-1, 3), now_s)) is not None
+        }
+        error = {
+            sign: -min((c.level for (its, _), c in courses.items() if its == sign), default=0.0)
+            for sign in _LIMITS
+        }
+        for (sign, link), course in courses.items():
+            if self.failing.get(link) in (sign, "loss"):
                 continue
-            verdict = _forecast(sign, np.array(values).reshape(-1, 2), now_s)
+            verdict = course.forecast(_LIMITS[sign], _STANDS_OUT * error[sign])
             if verdict is None:
                 continue
             level, slope, lead_s, confidence = verdict
-            self.failing.add(link)
-            again = link in self._condemned_s
-            longer_s = min(2 * self._clean_s[link], LONGEST_CLEAN_S) if again else CLEAN_S
-            self._condemned_s[link] = self._sign_s[link] = now_s
-            self._clean_s[link] = longer_s
+            if link not in self.failing:
+                again = link in self._condemned_s
+                longer_s = min(2 * self._clean_s[link], LONGEST_CLEAN_S) if again else CLEAN_S
+                self._condemned_s[link], self._clean_s[link] = now_s, longer_s
+            self.failing[link] = sign
+            self._sign_s[link] = now_s
             sender, receiver = self._model.indexing.directions[link]
             found.append(
                 LinkFailing(
@@ -138,7 +155,7 @@ class LinkHealth:
             if any(bad) or seen.down[link] or seen.probes_lost[link] != 0:
                 self._sign_s[link] = seen.end_s
             elif seen.end_s - self._sign_s[link] >= self._clean_s[link]:
-                self.failing.discard(link)
+                del self.failing[link]
                 for sign in _LIMITS:
                     self._seen[sign, link].clear()
                 sender, receiver = self._model.indexing.directions[link]
@@ -149,22 +166,42 @@ class LinkHealth:
         return mended
 
 
-def _forecast(
-    sign: FailingSign, values: FloatArray, now_s: float
-) -> tuple[float, float, float, float] | None:
-    """(level, growth per second, seconds until it fails, confidence); None if it will not soon."""
-    limits = _LIMITS[sign]
-    if len(values) < _FEWEST or np.median(values[-_LATELY:, 1]) < limits.least:
-        return None
-    if values[-1, 0] < now_s - _LATELY:
-        return None
-    level = float(np.median(values[-_LATELY:, 1]))
-    if level >= limits.failing:
-        all_bad = bool((values[-_FEWEST:, 1] >= limits.least).all())
-        return (level, 0.0, 0.0, 1 - 0.5**_FEWEST) if all_bad else None  # by the sign test
-    slope = stats.theilslopes(values[:, 1], values[:, 0])[0]
-    confidence = 1 - float(stats.kendalltau(values[:, 0], values[:, 1]).pvalue) / 2
-    if not (slope > 0 and confidence >= _CONFIDENCE):
-        return None
-    lead_s = float((limits.failing - level) / slope)
-    return (level, float(slope), lead_s, confidence) if lead_s <= _HORIZON_S else None
+@dataclass(frozen=True)
+class _Course:
+    """How a sign of one link went lately, block by block."""
+
+    times_s: FloatArray
+    blocks: FloatArray
+    level: float
+    """Now."""
+
+    @classmethod
+    def of(cls, seconds: FloatArray, now_s: float) -> _Course | None:
+        """Of (seconds, 3): when, how much, its weight. None if they are too few, or too old."""
+        whole = seconds[len(seconds) % _BLOCK :]  # the newest count
+        if len(whole) < _BLOCK * _FEWEST or whole[-1, 0] < now_s - _BLOCK:
+            return None
+        times_s, values, weights = whole.reshape(-1, _BLOCK, 3).transpose(2, 0, 1)
+        return cls(
+            times_s.mean(axis=1),
+            np.average(values, axis=1, weights=weights),
+            float(np.average(values[-_LATELY:], weights=weights[-_LATELY:])),
+        )
+
+    def forecast(self, limits: _Limits, error: float) -> tuple[float, float, float, float] | None:
+        """(level, growth per second, seconds until it fails, confidence).
+
+        None if it will not soon, or does not stand out from the `error` of all readings.
+        """
+        least, level = max(limits.least, error), self.level
+        if level < least:
+            return None
+        if level >= limits.failing:
+            all_bad = bool((self.blocks[-_FEWEST:] >= least).all())
+            return (level, 0.0, 0.0, 1 - 0.5**_FEWEST) if all_bad else None  # by the sign test
+        slope = float(stats.theilslopes(self.blocks, self.times_s)[0])
+        confidence = 1 - float(stats.kendalltau(self.times_s, self.blocks).pvalue) / 2
+        if not (slope > 0 and confidence >= _CONFIDENCE):
+            return None
+        lead_s = (limits.failing - level) / slope
+        return (level, slope, lead_s, confidence) if lead_s <= _HORIZON_S else None

@@ -137,6 +137,14 @@ class Mirror:
         NaN where an end is unknown, where nothing was sent, and for access links (hosts have no
         counters).
         """
+        return np.clip(self.counted_loss(start_s, end_s), 0.0, 1.0)
+
+    def counted_loss(self, start_s: float, end_s: float) -> FloatArray:
+        """(links,) as `link_loss`, but below zero where more arrived than was sent.
+
+        The two ends are read at different times: what one second lacks, a neighbouring one has too
+        many, so that only sums over several are exact.
+        """
         sent, arrived = self._unknown_links(), self._unknown_links()
         for switch, series in self._ports.items():
             packets = series.mean_rates(start_s, end_s).reshape(4, -1)
@@ -144,7 +152,7 @@ class Mirror:
             arrived[self._arriving[switch]] = packets[3]
         known = sent > 0
         loss = np.full(len(sent), np.nan)
-        loss[known] = np.clip(1 - arrived[known] / sent[known], 0.0, 1.0)
+        loss[known] = 1 - arrived[known] / sent[known]
         loss[self.indexing.cores :] = np.nan
         return loss
 

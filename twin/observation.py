@@ -39,6 +39,8 @@ class Observation:
     """Handed to the link, whatever became of it."""
     loss: FloatArray
     """Share of the packets sent that did not arrive."""
+    counted_loss: FloatArray
+    """The same, below zero where some of the second before arrived: to be summed up."""
     delay_ms: FloatArray
     """Of the controller's probes."""
     least_delay_ms: FloatArray
@@ -82,7 +84,8 @@ class Observer:
         start_s = end_s - LOOK_S
         cores = slice(self._model.indexing.cores)
         sent_bps = mirror.mean_sent_bps(start_s, end_s)[cores]
-        loss = mirror.link_loss(start_s, end_s)[cores]
+        counted_loss = mirror.counted_loss(start_s, end_s)[cores]
+        loss = np.clip(counted_loss, 0.0, 1.0)
         told_s = end_s + _TOLD_S
         delay_ms = self._probes.delay_ms(told_s - LOOK_S, told_s)[cores]
         lately_ms = self._probes.delay_ms(told_s - _STANDING_S, told_s)[cores]
@@ -93,6 +96,7 @@ class Observer:
             end_s=end_s,
             sent_bps=sent_bps,
             loss=loss,
+            counted_loss=counted_loss,
             delay_ms=delay_ms,
             least_delay_ms=self._probes.delay_ms(told_s - _LEAST_S, told_s)[cores],
             probes_lost=self._probes.lost(told_s - LOOK_S, told_s)[cores],

@@ -296,7 +296,10 @@ class Twin:
 
     @property
     def _failing(self) -> frozenset[DirectedLink]:
-        return frozenset(self._indexing.directions[link] for link in self._health.failing)
+        failing = self._health.failing.items()
+        return frozenset(
+            self._indexing.directions[link] for link, sign in failing if sign == "loss"
+        )
 
     def _view(self, now_s: float, filled: FloatArray) -> TwinView:
         allowed = np.ones(len(self._indexing.pairs))

@@ -109,7 +109,7 @@ def second(sent_bps: float, arrived_bps: float, *, standing: bool = False) -> Ob
     queue = nothing.copy()
     queue[0] = standing
     unknown = np.full(cores, np.nan)
-    return Observation(0.0, 1.0, sent, loss, unknown, unknown, unknown, queue, nothing, None)
+    return Observation(0.0, 1.0, sent, loss, loss, unknown, unknown, unknown, queue, nothing, None)
 
 
 @given(
