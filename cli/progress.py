@@ -43,6 +43,8 @@ _WORDS: Mapping[str, str] = {
     "control-outage-end": "switch {switch} answers again",
     "controller-crash": "controller killed",
     "controller-restart": "new controller started",
+    "twin-crash": "twin killed",
+    "twin-crash-end": "new twin started",
     "flood-start": "flood on {victim} from {sources}",
     "flood-end": "flood over",
     "problem": "problem: {reason}",

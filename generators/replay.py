@@ -10,6 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from typing import IO
 
@@ -151,8 +152,13 @@ class Replay:
         Raises:
             TimeoutError: it is not over yet.
         """
-        if self._ended is not None:
+        if self._ended is None:
+            return
+        try:
             self._ended.result(timeout_s)
+        except FutureTimeoutError:  # another one than TimeoutError before Python 3.11; wordless
+            message = f"clients or servers of the traffic had not ended {timeout_s:g} s after it"
+            raise TimeoutError(message) from None
 
     def stop(self) -> None:
         """End the replay before its time and wait for the end; servers alone are ended too."""

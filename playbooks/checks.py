@@ -97,23 +97,10 @@ def degradations_degrade(document: Document) -> Iterator[Problem]:
             yield document.problem((*path, "over_s"), message, "it must get there before it ends")
 
 
-def controller_crashes_apart(document: Document) -> Iterator[Problem]:
-    """The controller crashes only while it runs."""
-    crashes = [
-        (event["at_s"], event["for_s"], path)
-        for path, event in document.select("timeline", ANY)
-        if isinstance(event, dict)
-        and event.get("do") == "controller-crash"
-        and _is_number(event.get("at_s"))
-        and _is_number(event.get("for_s"))
-    ]
-    dead_until_s = -math.inf
-    for at_s, for_s, path in sorted(crashes, key=lambda crash: crash[0]):
-        if at_s <= dead_until_s + 1e-6:
-            message = f"the controller is dead until {dead_until_s:g} s already"
-            hint = "let it crash later, or take this one out"
-            yield document.problem((*path, "at_s"), message, hint)
-        dead_until_s = max(dead_until_s, at_s + for_s)
+def crashes_apart(document: Document) -> Iterator[Problem]:
+    """Controller and twin crash only while they run."""
+    for process in ("controller", "twin"):
+        yield from _dead_already(document, process)
 
 
 def metrics_known(document: Document) -> Iterator[Problem]:
@@ -127,9 +114,27 @@ CHECKS = (
     network_exists,
     times_fit,
     degradations_degrade,
-    controller_crashes_apart,
+    crashes_apart,
     metrics_known,
 )
+
+
+def _dead_already(document: Document, process: str) -> Iterator[Problem]:
+    crashes = [
+        (event["at_s"], event["for_s"], path)
+        for path, event in document.select("timeline", ANY)
+        if isinstance(event, dict)
+        and event.get("do") == f"{process}-crash"
+        and _is_number(event.get("at_s"))
+        and _is_number(event.get("for_s"))
+    ]
+    dead_until_s = -math.inf
+    for at_s, for_s, path in sorted(crashes, key=lambda crash: crash[0]):
+        if at_s <= dead_until_s + 1e-6:
+            message = f"the {process} is dead until {dead_until_s:g} s already"
+            hint = "let it crash later, or take this one out"
+            yield document.problem((*path, "at_s"), message, hint)
+        dead_until_s = max(dead_until_s, at_s + for_s)
 
 
 def _unknown_nodes(document: Document, topology: Topology) -> Iterator[Problem]:

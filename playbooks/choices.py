@@ -8,7 +8,7 @@ from generators.schedule import FloatArray, Schedule
 from playbooks import event_sections, schema
 from playbooks.busiest import busiest_host, busiest_link, busiest_switch, pairs_by_rate
 from playbooks.checks import BUSIEST
-from playbooks.plan import Action, Breakdown, ControllerCrash, ControlOutage, Flood
+from playbooks.plan import Action, Breakdown, ControllerCrash, ControlOutage, Flood, TwinCrash
 from testbed.faults import (
     Degraded,
     EndDown,
@@ -43,6 +43,8 @@ def settled(
             yield ControlOutage(event.at_s, switch_of(event.switch), event.for_s)
         case event_sections.ControllerCrash():
             yield ControllerCrash(event.at_s, event.for_s)
+        case event_sections.TwinCrash():
+            yield TwinCrash(event.at_s, event.for_s)
         case event_sections.SwitchCrash():
             fault: Fault = SwitchCrash(switch_of(event.switch))
             yield Breakdown(event.at_s, event.do, fault, event.for_s)

@@ -136,6 +136,13 @@ class ControllerCrash(EventSection):
     for_s: Number = Field(gt=0, description="give after how many seconds a new one is started")
 
 
+class TwinCrash(EventSection):
+    """The twin is killed (SIGKILL). Network and controller go on; a new one mirrors them."""
+
+    do: Literal["twin-crash"]
+    for_s: Number = Field(gt=0, description="give after how many seconds a new one is started")
+
+
 class Flood(EventSection):
     """Hosts flood one victim, in the form of the generator's attack class."""
 
@@ -150,6 +157,6 @@ class Flood(EventSection):
 
 LinkFault = LinkDown | EndDown | Silent | Degrade | Flap
 Event = Annotated[
-    LinkFault | SwitchCrash | HostCrash | ControlOutage | ControllerCrash | Flood,
+    LinkFault | SwitchCrash | HostCrash | ControlOutage | ControllerCrash | TwinCrash | Flood,
     Field(discriminator="do"),
 ]

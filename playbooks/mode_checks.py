@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from playbooks.event_sections import ControllerCrash, ControlOutage, Event
+from playbooks.event_sections import ControllerCrash, ControlOutage, Event, TwinCrash
 from playbooks.plan import ProtectionMode
 from playbooks.schema import Playbook
 from testbed.modes import DistributedMode
 from topologies.documents import DocumentError, Problem, read_document
 from topologies.model import Topology
 
+_UNFELT = ControllerCrash | ControlOutage | TwinCrash
 _WHO = {"spanning-tree": "the switches", "ospf": "the routers"}
 
 
@@ -62,7 +63,7 @@ def _problems(
 
 def heeded(timeline: Iterable[Event]) -> list[Event]:
     """The events that a network without a controller feels."""
-    return [event for event in timeline if not isinstance(event, ControllerCrash | ControlOutage)]
+    return [event for event in timeline if not isinstance(event, _UNFELT)]
 
 
 def notes(mode: DistributedMode, playbook: Playbook) -> Iterator[str]:
@@ -70,7 +71,8 @@ def notes(mode: DistributedMode, playbook: Playbook) -> Iterator[str]:
     who = _WHO[mode]
     yield f"{mode}: {who} find the paths themselves; there is no controller and no twin"
     for event in playbook.timeline:
-        if isinstance(event, ControllerCrash | ControlOutage):
-            yield f"{event.do} at {event.at_s:g} s does nothing: there is no controller"
+        if isinstance(event, _UNFELT):
+            missing = "twin" if isinstance(event, TwinCrash) else "controller"
+            yield f"{event.do} at {event.at_s:g} s does nothing: there is no {missing}"
     if mode == "ospf":
         yield "the routers forward IPv4 alone: between hosts, IPv6 has no way"

@@ -49,6 +49,13 @@ class ControllerCrash(msgspec.Struct, frozen=True, tag="controller-crash"):
     for_s: float
 
 
+class TwinCrash(msgspec.Struct, frozen=True, tag="twin-crash"):
+    """The twin is killed; a new one is started `for_s` later."""
+
+    at_s: float
+    for_s: float
+
+
 class Flood(msgspec.Struct, frozen=True, tag="flood"):
     """The attack that the schedule carries, marked on the timeline."""
 
@@ -58,7 +65,7 @@ class Flood(msgspec.Struct, frozen=True, tag="flood"):
     sources: tuple[str, ...]
 
 
-Action = Breakdown | ControlOutage | ControllerCrash | Flood
+Action = Breakdown | ControlOutage | ControllerCrash | TwinCrash | Flood
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 
 CONTROLLER = "controller"
-"""Its name among the processes."""
+TWIN = "twin"
+"""Their names among the processes."""
 
 _GRACE_S = 0.8
 """How long a process may take to end by itself before it is killed."""

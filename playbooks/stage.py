@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from generators.replay import Replay
-from playbooks.processes import CONTROLLER, Processes
-from playbooks.timeline import Instant, Mark, SetControlChannel, SetController, SetFault
+from playbooks.processes import CONTROLLER, TWIN, Processes
+from playbooks.timeline import Instant, Mark, SetControlChannel, SetController, SetFault, SetTwin
 from testbed.faults import Fault, crashed_hosts, crashed_switches
 from testbed.network import Network
 from testbed.probes import Probes
@@ -62,13 +62,19 @@ class Stage:
                     self._network.set_control_channel(switch, connected)
                     yield step.event, step.detail, time.monotonic()
                 case SetController(running=running):
-                    if running:
-                        self._processes.restart(CONTROLLER)
-                    else:
-                        self._processes.kill(CONTROLLER)
+                    self._set_running(CONTROLLER, running)
+                    yield step.event, {}, time.monotonic()
+                case SetTwin(running=running):
+                    self._set_running(TWIN, running)
                     yield step.event, {}, time.monotonic()
                 case Mark():
                     yield step.event, step.detail, stated_s
+
+    def _set_running(self, process: str, running: bool) -> None:
+        if running:
+            self._processes.restart(process)
+        else:
+            self._processes.kill(process)
 
     def _after(self, instant: Instant) -> dict[int, Fault]:
         holding = dict(self._holding)

@@ -27,7 +27,7 @@ from generators.replay_plan import plan as plan_clients
 from generators.schedule import Schedule
 from playbooks.observer import Observer
 from playbooks.plan import Plan, read_plan
-from playbooks.processes import CONTROLLER, Processes
+from playbooks.processes import CONTROLLER, TWIN, Processes
 from playbooks.stage import Stage
 from playbooks.timeline import instants
 from results.run_directory import Event, RunDirectory
@@ -185,7 +185,7 @@ class Supervisor:
             *(("--ecmp",) if self._equal_cost else ()),
         )
         self._processes.start(
-            "twin",
+            TWIN,
             "twin",
             *("--run-dir", here),
             *("--policy", plan.policy),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from playbooks.plan import Action, Breakdown, ControllerCrash, ControlOutage, Flood
+from playbooks.plan import Action, Breakdown, ControllerCrash, ControlOutage, Flood, TwinCrash
 from results.fault_events import BEGINS, ENDS
 from testbed.faults import (
     Degraded,
@@ -65,6 +65,18 @@ class SetController:
 
 
 @dataclass(frozen=True)
+class SetTwin:
+    """The twin is killed, or a new one is started."""
+
+    running: bool
+
+    @property
+    def event(self) -> str:
+        """Its name in events.jsonl."""
+        return "twin-crash-end" if self.running else "twin-crash"
+
+
+@dataclass(frozen=True)
 class Mark:
     """Something that happens by itself (the schedule carries it) and is to be recorded."""
 
@@ -72,7 +84,7 @@ class Mark:
     detail: dict[str, Any]
 
 
-Step = SetFault | SetControlChannel | SetController | Mark
+Step = SetFault | SetControlChannel | SetController | SetTwin | Mark
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,9 @@ def _expand(number: int, action: Action) -> Iterator[tuple[float, Step]]:
         case ControllerCrash(for_s=for_s):
             yield at_s, SetController(running=False)
             yield at_s + for_s, SetController(running=True)
+        case TwinCrash(for_s=for_s):
+            yield at_s, SetTwin(running=False)
+            yield at_s + for_s, SetTwin(running=True)
         case Flood(for_s=for_s, victim=victim, sources=sources):
             detail = {"victim": victim, "sources": list(sources)}
             yield at_s, Mark("flood-start", detail)

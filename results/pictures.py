@@ -164,6 +164,8 @@ def _markers(run: ReportedRun) -> list[Marker]:
             case "controller-crash":
                 label = "controller dead"
                 markers.append(Marker(t_s, label, _end_s(later, "controller-restart", detail)))
+            case "twin-crash":
+                markers.append(Marker(t_s, "twin dead", _end_s(later, "twin-crash-end", detail)))
             case "flood-start":
                 label = f"flood on {named[detail['victim']]}"
                 markers.append(Marker(t_s, label, _end_s(later, "flood-end", detail)))

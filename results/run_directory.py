@@ -57,7 +57,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
       `loss_percent`, `delay_ms` and `rate_bps` that change
     - switch-crash, switch-restart: `{"switch": name}`; host-crash, host-restart: `{"host": name}`
     - control-outage-start, control-outage-end: `{"switch": name}`
-    - controller-crash, controller-restart
+    - controller-crash, controller-restart; twin-crash, twin-crash-end (a new one is started)
     - flood-start, flood-end: `{"victim": host, "sources": [host, ...]}`
     - problem (something that makes the run invalid): `{"reason": text}`
     """

@@ -28,6 +28,8 @@ TIMELINE_EVENTS = frozenset(KIND_OF) | {
     "control-outage-end",
     "controller-crash",
     "controller-restart",
+    "twin-crash",
+    "twin-crash-end",
     "flood-start",
     "flood-end",
 }

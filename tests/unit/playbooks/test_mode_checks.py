@@ -22,6 +22,7 @@ routing: {protection: bfd}
 traffic: {kind: normal, interval_s: 2, steps: 4, shortest_path_mlu: 0.5}
 timeline:
   - {at_s: 2, do: controller-crash, for_s: 1}
+  - {at_s: 2, do: twin-crash, for_s: 1}
   - {at_s: 3, do: control-outage, switch: s1, for_s: 1}
   - {at_s: 4, do: link-down, link: busiest}
 """
@@ -55,11 +56,12 @@ def test_a_network_with_policies_is_refused(file: Path) -> None:
     assert refused.value.problems[0].line == 3
 
 
-def test_what_befalls_a_controller_is_left_out_and_told(file: Path) -> None:
+def test_what_befalls_controller_and_twin_is_left_out_and_told(file: Path) -> None:
     playbook = load_playbook(file)
     assert [event.do for event in heeded(playbook.timeline)] == ["link-down"]
     told = list(notes("ospf", playbook))
     assert any("controller-crash at 2 s" in note for note in told)
+    assert any("twin-crash at 2 s does nothing: there is no twin" in note for note in told)
     assert any("control-outage at 3 s" in note for note in told)
     assert any("IPv6" in note for note in told)
     assert not any("IPv6" in note for note in notes("spanning-tree", playbook))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from playbooks.plan import Breakdown, ControllerCrash, ControlOutage, Flood
+from playbooks.plan import Breakdown, ControllerCrash, ControlOutage, Flood, TwinCrash
 from playbooks.timeline import Instant, SetControlChannel, SetController, SetFault, instants
 from results.fault_events import BEGINS, ENDS, FaultKind
 from testbed.faults import Degraded, EndDown, Fault, HostCrash, LinkDown, Silent, SwitchCrash
@@ -22,6 +22,7 @@ def test_everything_happens_in_order_and_what_ends_ends() -> None:
         Breakdown(at_s=4.0, kind="link-down", fault=LinkDown(LINK), for_s=2.0),
         ControlOutage(at_s=5.0, switch="s3", for_s=1.5),
         ControllerCrash(at_s=9.0, for_s=1.0),
+        TwinCrash(at_s=9.5, for_s=1.0),
     )
     found = instants(actions, measure_from_s=2.0, duration_s=12.0)
     assert told(found) == [
@@ -32,7 +33,9 @@ def test_everything_happens_in_order_and_what_ends_ends() -> None:
         (6.5, "control-outage-end"),
         (8.0, "flood-start"),
         (9.0, "controller-crash"),
+        (9.5, "twin-crash"),
         (10.0, "controller-restart"),
+        (10.5, "twin-crash-end"),
         (12.0, "measure-end"),
         (12.0, "flood-end"),
     ]

@@ -47,6 +47,7 @@ timeline:
   - {at_s: 10, do: degrade, link: busiest, over_s: 3, loss_percent: 20, delay_ms: 80, for_s: 5}
   - {at_s: 11, do: flap, link: busiest, down_s: 0.5, up_s: 1, times: 3}
   - {at_s: 11.5, do: controller-crash, for_s: 1}
+  - {at_s: 11.5, do: twin-crash, for_s: 2}
   - {at_s: 12, do: switch-crash, switch: WASHng, for_s: 4}
   - {at_s: 13, do: host-crash, host: CHINng}
 expect:
@@ -81,7 +82,9 @@ def test_builtin_playbooks_are_right_and_short(name: str) -> None:
 
 def test_labels_on_the_timeline_become_names(tmp_path: Path) -> None:
     playbook = load_playbook(write(tmp_path, GOOD))
-    busiest, between, outage, flood, end_down, silent, *_, killed, crash, dead = playbook.timeline
+    busiest, between, outage, flood, end_down, silent, *_, killed, blind, crash, dead = (
+        playbook.timeline
+    )
     assert isinstance(busiest, LinkDown)
     assert busiest.link == "busiest"
     assert isinstance(between, LinkDown)
@@ -95,6 +98,7 @@ def test_labels_on_the_timeline_become_names(tmp_path: Path) -> None:
     assert isinstance(silent, Silent)
     assert silent.sender == "s7"
     assert (killed.do, killed.for_s) == ("controller-crash", 1)
+    assert (blind.do, blind.for_s) == ("twin-crash", 2)
     assert isinstance(crash, SwitchCrash)
     assert crash.switch == "s12"
     assert isinstance(dead, HostCrash)
