@@ -1,14 +1,13 @@
 """Predictive maintenance: links that get worse are forecast to fail, and drained before they do.
 
 A healthy link loses nothing and delays as configured unless its queue fills. What it loses, or
-delays, beyond that is followed by a robust trend: the median of the slopes between all pairs of
-seconds (H. Theil, 1950; P. K. Sen, "Estimates of the regression coefficient based on Kendall's
-tau", JASA 63, 1968), which up to 29 % wild seconds do not bend, with the Mann-Kendall test for its
-significance (H. B. Mann, Econometrica 13, 1945). Where it will cross what counts as failing, is the
-forecast. A delay is the least of a few probes: queues and busy machines only ever add to it. The
-counters at the two ends of a link are read at different times, so single seconds say little of a
-loss: it is added up over blocks of seconds, in which most of what one lacked has come. How wrong
-that still is, is known: no link gains packets, so what some seem to gain is the error of all.
+delays, beyond that is followed by a robust trend (`trend.py`): Theil-Sen's, which up to 29 % wild
+blocks of seconds do not bend, with the Mann-Kendall test for its significance. Where it will cross
+what counts as failing, is the forecast. A delay is the least of a few probes: queues and busy
+machines only ever add to it. The counters at the two ends of a link are read at different times, so
+single seconds say little of a loss: it is added up over blocks, in which most of what one second
+lacked has come. How wrong that still is, is known: no link gains packets, so what some seem to gain
+is the error of all.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from twin import trend
 from twin.indexing import FloatArray
 from twin.model import FRAME_BITS, PerformanceModel
 from twin.observation import Observation
@@ -199,8 +198,8 @@ class _Course:
         if level >= limits.failing:
             all_bad = bool((self.blocks[-_FEWEST:] >= least).all())
             return (level, 0.0, 0.0, 1 - 0.5**_FEWEST) if all_bad else None  # by the sign test
-        slope = float(stats.theilslopes(self.blocks, self.times_s)[0])
-        confidence = 1 - float(stats.kendalltau(self.times_s, self.blocks).pvalue) / 2
+        slope = trend.slope(self.times_s, self.blocks)
+        confidence = trend.growth_confidence(self.blocks)
         if not (slope > 0 and confidence >= _CONFIDENCE):
             return None
         lead_s = (limits.failing - level) / slope
