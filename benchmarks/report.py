@@ -24,6 +24,7 @@ NAMES: Mapping[str, str] = {
     "generators": "traffic made by the GAN against unseen real traffic, beside its rivals",
     "telemetry-loss": "the twin's routes with 30 % of the telemetry lost, with and without the VAE",
     "imputation": "gaps and corrupt counters in telemetry: the VAE beside plain methods and SAITS",
+    "forecast": "rates of OD pairs and links foreseen, minutes and hours ahead, beside others",
 }
 """Each is the module of that name, with underscores."""
 

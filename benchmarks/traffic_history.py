@@ -48,9 +48,16 @@ def chosen(
     Raises:
         DocumentError, HistoryError: there is no such network, or no such history.
     """
+    return whole(arguments).split(training_share)
+
+
+def whole(arguments: argparse.Namespace) -> History:
+    """The history that was named.
+
+    Raises:
+        DocumentError, HistoryError: there is no such network, or no such history.
+    """
     topology = network(arguments)
     if arguments.history is None:
-        history = builtin_history(topology, arguments.seed)
-    else:
-        history = load_history(arguments.history, topology)
-    return history.split(training_share)
+        return builtin_history(topology, arguments.seed)
+    return load_history(arguments.history, topology)

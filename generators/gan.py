@@ -161,6 +161,13 @@ class TrafficGan:
             return np.zeros((count, LENGTH, MAX_SOURCES))
         return self.incidents.sample(kind, count, random)
 
+    def benign_bps(self, count: int, seed: int) -> FloatArray:
+        """(count, LENGTH, pairs): ordinary traffic and peaks, in the shares history has them in."""
+        peaks = round(count * PEAK_SHARE)
+        normal = self.sample("normal", count - peaks, seed).matrices_bps
+        peak = self.sample("peak", peaks, seed).matrices_bps
+        return np.concatenate([normal, peak])[..., pair_mask(len(self.hosts))]
+
     def save(self, path: Path) -> None:
         """Write the weights and what is needed beside them."""
         content = {

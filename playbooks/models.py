@@ -26,7 +26,9 @@ Progress = Callable[[str, float | None], None]
 _SEED = 0
 """The models are those of a network; the seed of a run varies only what they are asked for."""
 _FORECASTER_BUDGET_S = 20.0
-_FORECASTER_VERSION = 1
+_MADE_WINDOWS = 500
+"""That the forecaster learns from beside the history: a run replays what the GAN makes."""
+_FORECASTER_VERSION = 2
 """Raise it when the code changes what the same history leads to."""
 
 
@@ -65,7 +67,13 @@ def prepare_models(
     forecaster, path = cached(
         default_cache_dir() / name,
         lambda file: LearnedForecaster.load(file, pairs),
-        lambda: train(topology, history.rates_bps, _SEED, _FORECASTER_BUDGET_S),
+        lambda: train(
+            topology,
+            history.rates_bps,
+            _SEED,
+            _FORECASTER_BUDGET_S,
+            list(generative.gan.benign_bps(_MADE_WINDOWS, _SEED)),
+        ),
         ForecasterError,
     )
     if path is None:

@@ -249,7 +249,7 @@ def _learning(recording: Recording, window: Window) -> dict[str, Any]:
 
 
 def _forecast(one: prediction.ForecastAccuracy) -> dict[str, Any]:
-    link_wape = one.link_wape
+    link_wape, coverage = one.link_wape, one.od_coverage
     return {
         "horizon": one.horizon,
         "forecasts": one.forecasts,
@@ -258,6 +258,7 @@ def _forecast(one: prediction.ForecastAccuracy) -> dict[str, Any]:
         "mean_accuracy_percent": 100.0 * (1.0 - one.od_mean_wape),
         "skill": one.skill,
         "link_accuracy_percent": None if link_wape is None else 100.0 * (1.0 - link_wape),
+        "coverage_percent": None if coverage is None else 100.0 * coverage,
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from controller.messages import RerouteDone
 from topologies.model import Ways
+from twin.adaptation import Band
 from twin.indexing import FloatArray
 from twin.intervals import Interval
 from twin.mirror import Mirror
@@ -87,7 +88,7 @@ class ForecastWatch:
         self._waiting: list[_Forecast] = []
 
     def made(
-        self, now_s: float, start_s: float, length_s: float, rows: FloatArray, past: FloatArray
+        self, now_s: float, start_s: float, length_s: float, band: Band, past: FloatArray
     ) -> None:
         """Note a forecast.
 
@@ -95,13 +96,14 @@ class ForecastWatch:
             now_s: when it was made.
             start_s: where the first interval of it begins.
             length_s: of an interval.
-            rows: (horizons, pairs) the forecast.
+            band: (horizons, pairs) the forecast.
             past: (intervals, pairs) the complete intervals before it.
         """
-        for horizon, row in enumerate(rows, start=1):
+        mean = past.mean(axis=0)
+        ends = zip(band.point_bps, band.lower_bps, band.upper_bps, strict=True)
+        for horizon, row in enumerate(ends, start=1):
             begin_s = start_s + (horizon - 1) * length_s
-            mean = past.mean(axis=0)
-            self._waiting.append(_Forecast(now_s, begin_s, horizon, row, past[-1], mean))
+            self._waiting.append(_Forecast(now_s, begin_s, horizon, *row, past[-1], mean))
 
     def scored(self, now_s: float, interval: Interval, routing: Ways) -> list[ForecastScored]:
         """Score the forecasts of a complete interval; one with gaps scores none.
@@ -122,6 +124,8 @@ class ForecastWatch:
                 end_s=interval.end_s,
                 horizon=forecast.horizon,
                 od_forecast_bps=_numbers(forecast.od_bps),
+                od_lower_bps=_numbers(forecast.lower_bps),
+                od_upper_bps=_numbers(forecast.upper_bps),
                 od_persistence_bps=_numbers(forecast.persistence_bps),
                 od_mean_bps=_numbers(forecast.mean_bps),
                 od_actual_bps=_numbers(interval.od_bps),
@@ -140,6 +144,8 @@ class _Forecast:
     start_s: float
     horizon: int
     od_bps: FloatArray
+    lower_bps: FloatArray
+    upper_bps: FloatArray
     persistence_bps: FloatArray
     mean_bps: FloatArray
 

@@ -3,7 +3,9 @@
 All pairs share one multilayer perceptron. It sees the last rates of a pair on a log scale, those of
 its source, its destination and the whole network, and an embedding that says which pair it is; it
 answers with the log of the growth against the last interval. Rates are measured against the recent
-mean of the network, so a forecaster works at any scale of the traffic.
+mean of the network, so a forecaster works at any scale of the traffic. The band around a forecast
+is how far the actual rates were off it, on that scale, where nothing was learnt from them (split
+conformal prediction: Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005).
 """
 
 from __future__ import annotations
@@ -15,20 +17,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from twin.adaptation import Band
 from twin.indexing import FloatArray
 
 HORIZONS = 3
 """Intervals ahead."""
 LOOKBACK = 6
 """Intervals that a forecast rests on; where fewer are known, the first stands for those before."""
+BEGUN = 0.2
+"""Of the last total: an interval with less was before the traffic began."""
 FEWEST = 2
 """Intervals without which there is no forecast but persistence."""
 
 _EMBEDDING = 8
 _WIDTH = 64
 _FLOOR = 0.02  # of the mean rate of a pair: rates below are as good as this on the log scale
-_BEGUN = 0.2  # of the last total: an interval with less was before the traffic began
 _LARGEST_GROWTH = 2.0  # log
+_UNTAUGHT_MARGIN = 0.3  # log: half the width of a band that nothing was measured for
 
 
 class Forecaster(Protocol):
@@ -43,6 +48,10 @@ class Forecaster(Protocol):
         """From (intervals, pairs), oldest first, to (HORIZONS, pairs); all finite."""
         ...
 
+    def band(self, history_bps: FloatArray) -> Band:
+        """The same with the band in which 90 % of the actual rates are expected."""
+        ...
+
 
 class PersistenceForecaster:
     """The naive forecast: everything stays as in the last interval."""
@@ -52,6 +61,11 @@ class PersistenceForecaster:
     def forecast(self, history_bps: FloatArray) -> FloatArray:
         """Repeat the last row."""
         return np.repeat(history_bps[-1:], HORIZONS, axis=0)
+
+    def band(self, history_bps: FloatArray) -> Band:
+        """As `Forecaster.band`; how wide is a guess."""
+        margins = np.full((2, HORIZONS, 1), _UNTAUGHT_MARGIN)
+        return _banded(self.forecast(history_bps), margins, float(history_bps[-1].mean()))
 
 
 class ForecasterError(Exception):
@@ -64,10 +78,14 @@ class GrowthNetwork(nn.Module):
     source: Tensor
     target: Tensor
     benign_share: Tensor
+    margins: Tensor
+    """(2, HORIZONS, pairs): how far below and above the forecast rates lie, as `log_errors`."""
 
     def __init__(self, source: Tensor, target: Tensor, benign_share: Tensor) -> None:
         """Take the host index of the origin and of the destination of each pair."""
         super().__init__()
+        margins = torch.full((2, HORIZONS, len(source)), _UNTAUGHT_MARGIN)
+        self.register_buffer("margins", margins)
         self.register_buffer("benign_share", benign_share)
         self.register_buffer("source", source)
         self.register_buffer("target", target)
@@ -118,7 +136,7 @@ class LearnedForecaster:
         """As `Forecaster.forecast`."""
         recent = history_bps[-LOOKBACK:]
         totals = recent.sum(axis=1)
-        quiet = np.flatnonzero(totals <= _BEGUN * totals[-1])
+        quiet = np.flatnonzero(totals <= BEGUN * totals[-1])
         recent = recent[quiet.max(initial=-1) + 1 :]
         if len(recent) < FEWEST:  # the traffic has only begun
             return self._naive.forecast(history_bps)
@@ -127,6 +145,12 @@ class LearnedForecaster:
             window = torch.from_numpy(recent[None].astype(np.float32))
             forecast: Tensor = self._network(window)[0]
             return np.asarray(forecast.double().numpy())
+
+    def band(self, history_bps: FloatArray) -> Band:
+        """As `Forecaster.band`."""
+        margins = self._network.margins.double().numpy()
+        mean_bps = float(history_bps[-LOOKBACK:].mean())
+        return _banded(self.forecast(history_bps), margins, mean_bps)
 
     def save(self, path: Path) -> None:
         """Write the weights.
@@ -154,6 +178,18 @@ class LearnedForecaster:
                 f"{path} was trained on {len(network.source)} OD pairs, this network has {pairs}"
             )
         return LearnedForecaster(network)
+
+
+def log_errors(forecast: Tensor, actual: Tensor, mean: Tensor) -> Tensor:
+    """How far rates were above their forecast, on the log scale; `mean` of the last intervals."""
+    return _log(actual / mean) - _log(forecast / mean)
+
+
+def _banded(point_bps: FloatArray, margins: FloatArray, mean_bps: float) -> Band:
+    floor_bps = _FLOOR * mean_bps
+    lower = (point_bps + floor_bps) * np.exp(-margins[0]) - floor_bps
+    upper = (point_bps + floor_bps) * np.exp(margins[1]) - floor_bps
+    return Band(np.maximum(lower, 0.0), point_bps, upper)
 
 
 def _log(relative: Tensor) -> Tensor:

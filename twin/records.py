@@ -43,6 +43,9 @@ class ForecastScored(Record, frozen=True, tag="forecast-scored"):
     od_actual_bps: tuple[float, ...]
     link_forecast_bps: tuple[float, ...]
     link_actual_bps: tuple[float, ...]
+    od_lower_bps: tuple[float, ...] = ()
+    """Nine in ten actual rates are expected between these and `od_upper_bps`; none: no band."""
+    od_upper_bps: tuple[float, ...] = ()
 
 
 class DelayPredicted(Record, frozen=True, tag="delay-predicted"):

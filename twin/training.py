@@ -12,8 +12,16 @@ from torch import Tensor
 
 from topologies.model import Topology
 from twin.detection import benign_share
-from twin.forecast import FEWEST, HORIZONS, LOOKBACK, GrowthNetwork, LearnedForecaster
+from twin.forecast import (
+    FEWEST,
+    HORIZONS,
+    LOOKBACK,
+    GrowthNetwork,
+    LearnedForecaster,
+    log_errors,
+)
 from twin.indexing import FloatArray, Indexing
+from twin.mixing import MISSES
 
 _VALIDATION_SHARE = 0.15
 _BATCH = 16
@@ -28,8 +36,12 @@ def train(
     history_bps: FloatArray | Sequence[FloatArray],
     seed: int,
     budget_s: float = 20.0,
+    made_bps: Sequence[FloatArray] = (),
 ) -> LearnedForecaster:
     """Train on one history (intervals, pairs), or on several that do not follow each other.
+
+    `made_bps` are further histories, made up by a generator: they are learnt from like the others,
+    but only measured ones decide which weights are best and how wide the band is.
 
     A last part is kept for validation, and the best weights on it win; persistence is where
     training starts, so the result is hardly ever worse than it. The number of steps is fixed: the
@@ -40,9 +52,12 @@ def train(
     """
     histories = [history_bps] if isinstance(history_bps, np.ndarray) else list(history_bps)
     pairs = len(topology.od_pairs)
-    if any(history.ndim != 2 or history.shape[1] != pairs for history in histories):
+    given = [*histories, *made_bps]
+    if any(history.ndim != 2 or history.shape[1] != pairs for history in given):
         raise ValueError(f"a history of this network has {pairs} columns, one for each OD pair")
     fitting, validation = _windows(histories)
+    if made_bps:
+        fitting = torch.cat([fitting, *map(_cut, made_bps)])
     torch.manual_seed(seed)
     indexing = Indexing(topology)
     network = GrowthNetwork(
@@ -50,7 +65,9 @@ def train(
         torch.from_numpy(indexing.target),
         torch.tensor(max(benign_share(indexing, history) for history in histories)),
     )
-    _fit(network, fitting, validation, np.random.default_rng(seed), budget_s)
+    judges = validation if len(validation) else fitting
+    _fit(network, fitting, judges, np.random.default_rng(seed), budget_s)
+    network.margins.copy_(_margins(network, judges))
     return LearnedForecaster(network)
 
 
@@ -64,11 +81,10 @@ def _windows(histories: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
     length = LOOKBACK + HORIZONS
     fitting, validation = [], []
     for history in histories:
-        starts = len(history) - length + 1
-        if starts < 1:
+        windows = _cut(history)
+        starts = len(windows)
+        if starts == 0:
             continue
-        views = np.lib.stride_tricks.sliding_window_view(history, length, axis=0)
-        windows = np.ascontiguousarray(views.transpose(0, 2, 1), dtype=np.float32)
         kept = round(starts * (1 - _VALIDATION_SHARE)) if len(histories) == 1 else starts
         fitting.append(windows[:kept])
         # Windows that overlap the fitting part would flatter the result.
@@ -78,18 +94,26 @@ def _windows(histories: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
     if len(histories) > 1:
         last = max(1, round(len(fitting) * _VALIDATION_SHARE))
         fitting, validation = fitting[:-last] or fitting, fitting[-last:]
-    return torch.from_numpy(np.concatenate(fitting)), torch.from_numpy(np.concatenate(validation))
+    return torch.cat(fitting), torch.cat(validation)
+
+
+def _cut(history: FloatArray) -> Tensor:
+    """(windows, LOOKBACK + HORIZONS, pairs): all that a history holds."""
+    length = LOOKBACK + HORIZONS
+    if len(history) < length:
+        return torch.empty((0, length, history.shape[1]))
+    views = np.lib.stride_tricks.sliding_window_view(history, length, axis=0)
+    return torch.from_numpy(np.ascontiguousarray(views.transpose(0, 2, 1), dtype=np.float32))
 
 
 def _fit(
     network: GrowthNetwork,
     fitting: Tensor,
-    validation: Tensor,
+    judges: Tensor,
     random: np.random.Generator,
     budget_s: float,
 ) -> None:
     deadline_s = time.monotonic() + budget_s
-    judges = validation if len(validation) else fitting
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=1e-2)
     average = copy.deepcopy(network)
     best, best_loss = copy.deepcopy(network.state_dict()), _validate(network, judges)
@@ -118,6 +142,15 @@ def _with_short_pasts(windows: Tensor, random: np.random.Generator) -> Tensor:
         known_from = int(random.integers(0, LOOKBACK - FEWEST + 1))
         windows[row, :known_from] = windows[row, known_from].clone()
     return windows
+
+
+def _margins(network: GrowthNetwork, windows: Tensor) -> Tensor:
+    """(2, HORIZONS, pairs): what the errors below and above the forecasts hardly ever exceed."""
+    mean = windows[:, :LOOKBACK].mean(dim=(1, 2), keepdim=True).clamp_min(1e-9)
+    with torch.inference_mode():
+        errors = log_errors(network(windows[:, :LOOKBACK]), windows[:, LOOKBACK:], mean)
+    beyond = np.quantile(errors.numpy(), [MISSES / 2, 1 - MISSES / 2], axis=0)
+    return torch.from_numpy(np.maximum(beyond * [[[-1.0]], [[1.0]]], 0.0))
 
 
 def _validate(network: GrowthNetwork, windows: Tensor) -> float:

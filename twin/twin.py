@@ -36,6 +36,7 @@ from twin.forecast import HORIZONS, Forecaster
 from twin.imputation import GapScorer, Imputer
 from twin.indexing import FloatArray, Indexing
 from twin.intervals import History, Interval, IntervalClock
+from twin.live_forecast import LiveForecast
 from twin.maintenance import LinkHealth
 from twin.matrix import current_matrix_bps, mean_matrix_bps
 from twin.mirror import Mirror
@@ -76,9 +77,9 @@ class Twin:
         residual: Residual | None = None,
     ) -> None:
         self._policy = ContainedPolicy(policy)
-        self._forecaster = forecaster
         self._imputer = imputer
         self._indexing = Indexing(topology)
+        self._live_forecast = LiveForecast(forecaster, len(self._indexing.pairs))
         keep_s = 2 * interval_s + 10
         self.mirror = Mirror(self._indexing, keep_s)
         self.model = PerformanceModel(self._indexing, residual)
@@ -234,8 +235,9 @@ class Twin:
                 loss,
             )
         past = self._history.filled_bps()
-        self._forecast_bps = self._forecaster.forecast(past)
-        self._forecasts.made(now_s, end_s, self._clock.length_s, self._forecast_bps, past)
+        band = self._live_forecast.complete(interval.od_bps, past)
+        self._forecast_bps = band.point_bps
+        self._forecasts.made(now_s, end_s, self._clock.length_s, band, past)
 
     def _delay_predicted(self, interval: Interval, now_s: float) -> DelayPredicted:
         delay_ms = self._delays.od_delay_ms(interval.start_s, interval.end_s)
@@ -260,7 +262,7 @@ class Twin:
         past = self._history.intervals
         if past and abs(begin_s - past[-1].end_s - length_s) < _SAME_TIME_S:
             rows = np.vstack([self._history.filled_bps(), filled])
-            return self._forecaster.forecast(rows)[0], begin_s - now_s
+            return self._live_forecast.first(rows), begin_s - now_s
         return filled, begin_s - now_s
 
     # --- floods -------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ class ForecastAccuracy:
     od_persistence_wape: float
     od_mean_wape: float
     link_wape: float | None
+    od_coverage: float | None = None
+    """Share of the actual rates inside the band of 90 %; None if there was no band."""
 
     @property
     def accuracy_percent(self) -> float:
@@ -88,7 +90,18 @@ def forecast_accuracy(
             np.array([r.link_forecast_bps for r in scored]),
             np.array([r.link_actual_bps for r in scored]),
         ),
+        od_coverage=_coverage(scored),
     )
+
+
+def _coverage(scored: Sequence[ForecastScored]) -> float | None:
+    banded = [r for r in scored if r.od_upper_bps]
+    if not banded:
+        return None
+    actual = np.array([r.od_actual_bps for r in banded])
+    above = actual >= np.array([r.od_lower_bps for r in banded])
+    below = actual <= np.array([r.od_upper_bps for r in banded])
+    return float((above & below).mean())
 
 
 def horizons(twin: Iterable[TwinRecord]) -> list[int]:
