@@ -11,6 +11,7 @@ import pandas as pd
 from neuralforecast import NeuralForecast
 from neuralforecast.losses.pytorch import MAE
 from neuralforecast.models import NHITS, DLinear
+from numpy.typing import NDArray
 
 MAX_STEPS = 300
 SEED = 1
@@ -21,9 +22,10 @@ def main(asked_path: str, answered_path: str) -> None:
     with np.load(asked_path) as asked:
         rates, now = asked["rates_bps"], asked["now"]
         cut, ahead, day = int(asked["cut"]), int(asked["ahead"]), int(asked["day"])
+    known = min(day, max(4 * ahead, 24))
     common = {
         "h": ahead,
-        "input_size": min(day, max(4 * ahead, 24)),
+        "input_size": known,
         "loss": MAE(),
         "max_steps": MAX_STEPS,
         "scaler_type": "standard",
@@ -35,13 +37,12 @@ def main(asked_path: str, answered_path: str) -> None:
     }
     models = [DLinear(**common), NHITS(**common)]
     forecaster = NeuralForecast(models=models, freq=1)
-    forecaster.fit(df=table(rates[:cut], 0))
+    forecaster.fit(df=table(rates[:cut]))
     # Each origin's window, as a series of its own: one call forecasts a whole day of them.
-    known = common["input_size"]
-    answer = {type(model).__name__: [] for model in models}
+    answer: dict[str, list[NDArray[np.float64]]] = {type(model).__name__: [] for model in models}
     for part in np.array_split(now, max(1, len(now) // 48)):
         windows = [rates[step + 1 - known : step + 1] for step in part]
-        made = forecaster.predict(df=table(np.concatenate(windows, axis=1), 0))
+        made = forecaster.predict(df=table(np.concatenate(windows, axis=1)))
         for name, rows in answer.items():
             last = made.groupby("unique_id", sort=True)[name].last().to_numpy()
             rows.append(last.reshape(len(part), rates.shape[1]))
@@ -50,13 +51,13 @@ def main(asked_path: str, answered_path: str) -> None:
     np.savez(answered_path, allow_pickle=False, **flat, **steps)
 
 
-def table(rates: np.ndarray, first: int) -> pd.DataFrame:
+def table(rates: NDArray[np.float64]) -> pd.DataFrame:
     """(steps, series) as the long table that the package reads."""
     steps, series = rates.shape
     return pd.DataFrame(
         {
             "unique_id": np.repeat(np.arange(series), steps),
-            "ds": np.tile(np.arange(first, first + steps), series),
+            "ds": np.tile(np.arange(steps), series),
             "y": rates.T.ravel(),
         }
     )
