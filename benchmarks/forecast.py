@@ -33,7 +33,7 @@ from topologies.paths import path_directions, shortest_paths
 from twin.adaptation import Adaptation, Adapted, Band
 from twin.day_features import DAY_S
 from twin.day_forecast import HistoryTooShortError, train_for_days
-from twin.indexing import FloatArray
+from twin.indexing import FloatArray, IntArray
 from twin.training import wape
 
 HORIZONS_S: Mapping[str, float] = {"+5 min": 300.0, "+1 h": 3600.0, "+6 h": 21_600.0}
@@ -51,13 +51,13 @@ class Trial:
     """(steps, series): the whole history."""
     step_s: float
     ahead: int
-    now: FloatArray
+    now: IntArray
     """(forecasts,) steps."""
 
     @property
     def actual_bps(self) -> FloatArray:
         """(forecasts, series)"""
-        return self.rates_bps[self.now + self.ahead]
+        return np.asarray(self.rates_bps[self.now + self.ahead])
 
     def naive(self) -> dict[str, FloatArray]:
         """What knows no model; an earlier day or week only where the history has it."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from topologies.model import Topology
 from twin.day_features import NAIVE, DayFeatures
-from twin.indexing import FloatArray, Indexing
+from twin.indexing import FloatArray, Indexing, IntArray
 from twin.mixing import MixingNetwork, banded_error
 
 MEMBERS = 3
@@ -49,7 +49,7 @@ class DayForecaster:
         return self.forecasts(topology, history_bps, step_s, now)[:, 0]
 
     def forecasts(
-        self, topology: Topology, history_bps: FloatArray, step_s: float, now: FloatArray
+        self, topology: Topology, history_bps: FloatArray, step_s: float, now: IntArray
     ) -> FloatArray:
         """Forecast as at each of the steps `now`, from nothing that came later.
 
@@ -66,7 +66,7 @@ class DayForecaster:
         with torch.inference_mode():
             parts = [
                 torch.stack([m(*features.at(part, self.ahead)) for m in self._members]).mean(dim=0)
-                for part in steps.split(_BATCH)
+                for part in torch.split(steps, _BATCH)
             ]
         return np.asarray(torch.cat(parts, dim=1).double().numpy() * self._scale_bps)
 
@@ -117,10 +117,10 @@ def train_for_days(
 
 
 def _trained(
-    features: DayFeatures, known: FloatArray, ahead: int, random: np.random.Generator
+    features: DayFeatures, known: IntArray, ahead: int, random: np.random.Generator
 ) -> _Member:
     sample = torch.from_numpy(random.choice(known, min(_SAMPLE, len(known)), replace=False))
-    parts = torch.cat([features.at(part, ahead)[0] for part in sample.split(_BATCH)])
+    parts = torch.cat([features.at(part, ahead)[0] for part in torch.split(sample, _BATCH)])
     pairs, count = parts.shape[1:]
     flat = parts.flatten(0, 1)
     network = MixingNetwork(pairs, count, NAIVE, dropout=_DROPOUT)
