@@ -6,27 +6,26 @@ absolute errors over the sum of the actual rates; skill is 1 - WAPE / that of th
 persistence, day-naive and week-naive. Links carry what shortest paths put on them. "learnt" is the
 network as trained, "adapted" the same with what it learns on the way; coverage is the share of
 actual rates inside the 90 % band. Beside it stand statsforecast and neuralforecast, in an
-environment of their own; rows also tell how the forecaster of runs, which knows no time of day,
-does with and without the GAN's windows among what it learns from.
+environment of their own, at as few steps as their names tell: their rows have ours at the same
+steps. Rows also tell how the forecaster of runs, which knows no time of day, does with and without
+the GAN's windows among what it learns from.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import traffic_history
 from benchmarks.forecast_live import live_figures
-from benchmarks.peers import PeerError, run_peer
+from benchmarks.forecast_peers import PeerForecast, peer_forecasts
 from benchmarks.report import Report, Step, this_machine
-from testbed.reference.errors import MeasurementError
+from generators.history import HistoryError
 from testbed.reference.targets import Target, at_most, between
 from topologies.model import Topology
 from topologies.paths import path_directions, shortest_paths
@@ -39,7 +38,6 @@ from twin.training import wape
 HORIZONS_S: Mapping[str, float] = {"+5 min": 300.0, "+1 h": 3600.0, "+6 h": 21_600.0}
 _GOALS = {"+5 min": 0.909, "+1 h": 0.8825, "+6 h": 0.872}
 """Of persistence's WAPE: 0.105, 0.18 and 0.30 on the last 3 of 14 days of Abilene, March 2004."""
-_PEERS = ("statistical_forecast", "neural_forecast")
 _COVERAGE = (87.0, 93.0)  # percent, of a band of 90
 
 
@@ -87,8 +85,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     """Train, forecast, and compare.
 
     Raises:
-        DocumentError, HistoryError: there is no such network, or no such history.
-        MeasurementError: the history is too short.
+        DocumentError, HistoryError: there is no such network or history, or it is too short.
     """
     topology = traffic_history.network(arguments)
     history = traffic_history.whole(arguments)
@@ -98,6 +95,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     rows: list[dict[str, Any]] = []
     targets: list[Target] = []
     beside: dict[str, dict[str, float | None]] = {}
+    ours: dict[str, tuple[Trial, Band]] = {}
     for number, (name, ahead_s) in enumerate(HORIZONS_S.items()):
         ahead = max(1, round(ahead_s / history.step_s))
         trial = Trial(
@@ -107,32 +105,23 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
         def progress(share: float, name: str = name, number: int = number) -> None:
             step(f"learning {name}", (number + share) / len(HORIZONS_S))
 
-        try:
-            begun_s = time.monotonic()
-            progress(0.0)
-            forecaster = train_for_days(
-                topology, trial.rates_bps[:cut], trial.step_s, ahead, arguments.seed, progress
-            )
-            trained_s = time.monotonic() - begun_s
-            lower, point, upper = forecaster.forecasts(
-                topology, trial.rates_bps, trial.step_s, trial.now
-            )
-        except HistoryTooShortError as error:
-            raise MeasurementError(f"--train-days, --history: {error}") from error
-        learnt = Band(lower, point, upper)
+        learnt, trained_s = _learnt(topology, trial, cut, arguments.seed, progress)
         on_links = Trial(trial.rates_bps @ links, trial.step_s, ahead, trial.now)
-        pairs, sums = judged(trial, learnt), judged(on_links, carried(learnt, links))
-        if not arguments.no_peers:
-            step(f"peers, {name}", None)
-            pairs |= _peers(trial, cut, rows)
+        adapted = adapted_as_if_live(trial, learnt)
+        learnt_sums = carried(learnt, links)
+        adapted_sums = adapted_as_if_live(on_links, learnt_sums)
+        pairs, sums = judged(trial, learnt, adapted), judged(on_links, learnt_sums, adapted_sums)
+        ours[name] = trial, adapted
         rows.append({"what": f"OD pairs, {name}", "figures": {**pairs, "training s": trained_s}})
         rows.append({"what": f"links, {name}", "figures": sums})
         for kind, figures in (("OD", pairs), ("link", sums)):
             targets += _targets(kind, name, figures)
             _put_beside(beside, kind, name, figures)
+    if not arguments.no_peers:
+        step("statsforecast and neuralforecast", None)
+        _add_peers(ours, cut, rows, beside)
     step("the forecaster of runs", None)
-    share = cut / history.steps
-    live = live_figures(topology, *history.split(share), arguments.seed)
+    live = live_figures(topology, *history.split(cut / history.steps), arguments.seed)
     rows += [
         {"what": f"in runs, {what}, {name}", "figures": figures}
         for what, by_name in live.items()
@@ -141,20 +130,36 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     return Report("forecast", machine, rows, targets, beside)
 
 
+def _learnt(
+    topology: Topology, trial: Trial, cut: int, seed: int, progress: Callable[[float], None]
+) -> tuple[Band, float]:
+    """What a forecaster trained on the steps before `cut` says; the seconds of its training."""
+    begun_s = time.monotonic()
+    progress(0.0)
+    try:
+        forecaster = train_for_days(
+            topology, trial.rates_bps[:cut], trial.step_s, trial.ahead, seed, progress
+        )
+    except HistoryTooShortError as error:
+        raise HistoryError(f"--train-days, --history: {error}") from error
+    trained_s = time.monotonic() - begun_s
+    made = forecaster.forecasts(topology, trial.rates_bps, trial.step_s, trial.now)
+    return Band(*made), trained_s
+
+
 def _cut(train_days: float | None, steps: int, step_s: float) -> int:
     if train_days is None:
         return round(steps * traffic_history.TRAINING_SHARE)
     cut = round(train_days * DAY_S / step_s)
     if not 0 < cut < steps:
         days = steps * step_s / DAY_S
-        raise MeasurementError(f"--train-days: give more than 0 and less than {days:g}")
+        raise HistoryError(f"--train-days: give more than 0 and less than {days:g}")
     return cut
 
 
-def judged(trial: Trial, learnt: Band) -> dict[str, float]:
-    """WAPE of all that forecast, coverage in percent, skill; adapted as if live."""
+def judged(trial: Trial, learnt: Band, adapted: Band) -> dict[str, float]:
+    """WAPE of all that forecast, coverage in percent, skill."""
     actual, naive = trial.actual_bps, trial.naive()
-    adapted = adapted_as_if_live(trial, learnt)
     figures = {name: wape(forecast, actual) for name, forecast in naive.items()}
     best = min(figures.values())
     figures |= {
@@ -204,28 +209,38 @@ def carried(pairs: Band, links: FloatArray) -> Band:
     return Band(np.maximum(point - below, 0.0), point, point + above)
 
 
-def _peers(trial: Trial, cut: int, rows: list[dict[str, Any]]) -> dict[str, float]:
-    """WAPE of each method of each peer; one that cannot be had is a row that says why."""
-    asked = {
-        "rates_bps": trial.rates_bps,
-        "cut": np.array(cut),
-        "ahead": np.array(trial.ahead),
-        "day": np.array(round(DAY_S / trial.step_s)),
-        "now": trial.now,
+def _add_peers(
+    ours: Mapping[str, tuple[Trial, Band]],
+    cut: int,
+    rows: list[dict[str, Any]],
+    beside: dict[str, dict[str, float | None]],
+) -> None:
+    """The figures of each method of each peer; one that cannot be had is a row that says why."""
+    trials = [trial for trial, _ in ours.values()]
+    aheads = [trial.ahead for trial in trials]
+    day = round(DAY_S / trials[0].step_s)
+    for peer in peer_forecasts(trials[0].rates_bps, cut, aheads, day):
+        if not isinstance(peer, PeerForecast):
+            script, error = peer
+            rows.append({"what": script, "failed": str(error)})
+            continue
+        column = f"{peer.name}, {len(peer.now)} steps"
+        for row, (name, (trial, adapted)) in enumerate(ours.items()):
+            figures = at_the_same_steps(trial, adapted, peer, row)
+            rows.append({"what": f"{column}, OD pairs, {name}", "figures": figures})
+            beside.setdefault(column, {})[f"WAPE OD {name}"] = figures[peer.name]
+
+
+def at_the_same_steps(
+    trial: Trial, adapted: Band, peer: PeerForecast, row: int
+) -> dict[str, float]:
+    """WAPE of a peer, of ours, and of what is naive, at the steps that the peer forecast."""
+    kept = np.searchsorted(trial.now, peer.now)
+    actual = trial.actual_bps[kept]
+    forecasts = {peer.name: peer.rates_bps[:, row], "adapted": adapted.point_bps[kept]} | {
+        name: forecast[kept] for name, forecast in trial.naive().items()
     }
-    found: dict[str, float] = {}
-    for script in _PEERS:
-        with tempfile.TemporaryDirectory(prefix="twinbed-peer-") as folder:
-            try:
-                answer = run_peer("forecasting", script, Path(folder), asked)
-            except PeerError as error:
-                rows.append({"what": script, "failed": str(error)})
-                continue
-        for name, forecast in answer.items():
-            if not name.endswith(" steps"):
-                kept = np.isin(trial.now, answer[f"{name} steps"])
-                found[name] = wape(forecast, trial.actual_bps[kept])
-    return found
+    return {name: wape(forecast, actual) for name, forecast in forecasts.items()}
 
 
 def _targets(kind: str, name: str, figures: Mapping[str, float]) -> Iterator[Target]:
