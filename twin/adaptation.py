@@ -11,6 +11,7 @@ conformal inference: Gibbs, Candes, NeurIPS 2021).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,16 @@ class Band:
     def covers(self, actual_bps: FloatArray) -> BoolArray:
         """Which of the actual rates lie in the band."""
         return np.asarray((actual_bps >= self.lower_bps) & (actual_bps <= self.upper_bps))
+
+    def at(self, where: int | slice) -> Band:
+        """That part of the band along the first axis."""
+        return Band(self.lower_bps[where], self.point_bps[where], self.upper_bps[where])
+
+    @staticmethod
+    def stacked(bands: Sequence[Band]) -> Band:
+        """Put bands on top of each other, along a new first axis."""
+        ends = ("lower_bps", "point_bps", "upper_bps")
+        return Band(*(np.stack([getattr(band, end) for band in bands]) for end in ends))
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,7 @@ class LiveForecast:
         forecast = self._adapted(past_bps)
         for due, adapted in zip(self._due, forecast, strict=True):
             due.append(adapted)
-        ends = ("lower_bps", "point_bps", "upper_bps")
-        return Band(*(np.array([getattr(one.band, end) for one in forecast]) for end in ends))
+        return Band.stacked([one.band for one in forecast])
 
     def first(self, past_bps: FloatArray) -> FloatArray:
         """(pairs,): forecast of the interval after `past_bps`, from which nothing is learnt."""
@@ -50,8 +49,6 @@ class LiveForecast:
         learnt = self._forecaster.band(past_bps)
         naive = np.stack([past_bps.mean(axis=0), past_bps[-1]])
         return [
-            adaptation.adapt(
-                Band(learnt.lower_bps[row], learnt.point_bps[row], learnt.upper_bps[row]), naive
-            )
+            adaptation.adapt(learnt.at(row), naive)
             for row, adaptation in enumerate(self._adaptations)
         ]
