@@ -119,7 +119,7 @@ class Score:
         share = _BLOCK_GOAL if self.gaps.block else 1.0
         yield at_most(self.name, round(share * best, 2), self.vae, "%")
         if not self.loads:
-            name = self.name.replace("NMAE", "90 % intervals hold")
+            name = self.name.replace("NMAE", "in 90 % interval")
             yield between(name, 80, 98, self.coverage, "%")
 
     def row(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class _Bench:
             guessed = self._estimate(seen, live)
             inside = (guessed.low_bps <= self._truth) & (self._truth <= guessed.high_bps)
             coverage = 100 * float(inside[gaps.hidden].mean())
-            for loads in ("", ", core loads known", ", loads known"):
+            for loads in ("", " + core loads", " + loads"):
                 link_bps = link_loads(self._truth, gaps, self._network.crossing)
                 if "core" in loads:
                     link_bps[:, self._network.indexing.cores :] = np.nan

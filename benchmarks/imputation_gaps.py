@@ -56,7 +56,7 @@ def _silences(indexing: Indexing, steps: int, length: int, random: np.random.Gen
         hidden[block, indexing.pairs_of_switch[switch]] = True
         for link, ends in enumerate(indexing.directions):
             blind[block, link] = switch in ends and not hosts.isdisjoint(ends)
-    return Gaps(f"a switch silent for {length} steps", hidden, blind, block=True)
+    return Gaps(f"silent {length} steps", hidden, blind, block=True)
 
 
 def link_loads(rates_bps: FloatArray, gaps: Gaps, crossing: FloatArray) -> FloatArray:

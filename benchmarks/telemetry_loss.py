@@ -143,14 +143,21 @@ def _judged(
     """With the VAE and loads, nothing may be worse than with the last value."""
     of = {row["what"]: row["figures"] for row in rows}
     targets = []
-    beside: dict[str, dict[str, float | None]] = {"last value": {}, "VAE": {}, "nothing lost": {}}
+    last_value: dict[str, float | None] = {}
+    without_loads: dict[str, float | None] = {}
+    nothing_lost: dict[str, float | None] = {}
     for kind in _KINDS:
         lost = f"30 % of {kind} lost"
         for figure, unit in (("TE ratio", ""), ("load off, %", "%")):
             name = f"{figure.removesuffix(', %')}, {lost}"
             last = of[f"{lost}, last value"][figure]
-            targets.append(at_most(name, last, of[f"{lost}, VAE and loads"][figure], unit))
-            beside["last value"][name] = last
-            beside["VAE"][name] = of[f"{lost}, VAE"][figure]
-            beside["nothing lost"][name] = of["nothing lost"][figure]
-    return targets, beside
+            measured = of[f"{lost}, VAE and loads"][figure]
+            targets.append(at_most(name, round(last, 4), measured, unit))
+            last_value[name] = last
+            without_loads[name] = of[f"{lost}, VAE"][figure]
+            nothing_lost[name] = of["nothing lost"][figure]
+    return targets, {
+        "last value": last_value,
+        "VAE without loads": without_loads,
+        "nothing lost": nothing_lost,
+    }

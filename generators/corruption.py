@@ -11,9 +11,14 @@ import numpy as np
 from generators.gaps import BoolArray
 from generators.schedule import FloatArray
 
-_HARDLY = 2.0
-"""Widths of the interval that holds 90 %, outside of it: nothing else need speak against a rate."""
-_SIGMAS = 3.0
+_SIGMAS = 2.0
+_LEAST_ERROR = 0.01
+"""Standard error of a load, as a share of it: counters of ports and of flows are not read at the
+same instant. Where loads disagree with rates by more all over the network, that counts."""
+_EXPLAINED = 3.0
+"""What the links miss is this many times what the model misses of a rate, or a third, at most."""
+_SIGMAS_OF_MEDIAN = 1.4826
+"""Of a normal distribution, per median of the absolute errors."""
 
 
 def implausibility(rates_bps: FloatArray, low_bps: FloatArray, high_bps: FloatArray) -> FloatArray:
@@ -27,15 +32,14 @@ def corrupt(
     rates_bps: FloatArray,
     expected_bps: FloatArray,
     implausible: FloatArray,
-    link_bps: FloatArray | None,
-    crossing: FloatArray | None,
-    tolerance: float,
+    link_bps: FloatArray,
+    crossing: FloatArray,
 ) -> BoolArray:
     """Say which rates (pairs,) are not to be trusted.
 
     Outside of its interval, a rate is corrupt if every link that it crosses and whose load is known
-    misses, or has left over, more than its own noise, the way that the model expects. Where no
-    link is known, a rate has to be far outside.
+    misses, or has left over, about what the model does. Where no link is known, none is: a
+    surge would look the same.
 
     Args:
         rates_bps: as counted, NaN for gaps.
@@ -43,20 +47,30 @@ def corrupt(
         implausible: by `implausibility`.
         link_bps: (links,) loads, NaN where unknown.
         crossing: (links, pairs) share of the pair's traffic that reaches the link.
-        tolerance: standard error of a load, as a share of it.
     """
-    if link_bps is None or crossing is None:
-        return implausible > _HARDLY
     heard = np.isfinite(link_bps)[:, None] & (crossing > 0)
-    unlikely = implausible > np.where(heard.any(axis=0), 0.0, _HARDLY)
-    noise_bps = _SIGMAS * tolerance * link_bps[:, None]
+    unlikely = (implausible > 0) & heard.any(axis=0)
     suspects = np.zeros(len(rates_bps), dtype=bool)
     while True:  # what one corrupt counter hides shows once that one is put right
         best_bps = np.where(np.isnan(rates_bps) | suspects, expected_bps, rates_bps)
-        left_bps = (link_bps - crossing @ best_bps)[:, None]
-        as_expected = np.sign(left_bps) == np.sign(expected_bps - best_bps)
-        contradicts = (np.abs(left_bps) > noise_bps) & as_expected
-        found = unlikely & ~suspects & (contradicts | ~heard).all(axis=0)
+        left_bps = link_bps - crossing @ best_bps
+        noise_bps = _SIGMAS * _load_error(left_bps, link_bps) * link_bps
+        change_bps = expected_bps - best_bps
+        supports_bps = left_bps[:, None] * np.sign(change_bps)
+        contradicted = (supports_bps > noise_bps[:, None]) | ~heard
+        least_bps = np.where(heard, supports_bps, np.inf).min(axis=0)
+        as_much = least_bps < _EXPLAINED * np.abs(change_bps)
+        as_much &= least_bps > np.abs(change_bps) / _EXPLAINED
+        found = unlikely & ~suspects & contradicted.all(axis=0) & as_much
         if not found.any():
             return suspects
         suspects |= found
+
+
+def _load_error(left_bps: FloatArray, link_bps: FloatArray) -> float:
+    """Standard error of loads, as a share; from the median, which single counters do not move."""
+    loaded = link_bps > 0
+    if not loaded.any():
+        return _LEAST_ERROR
+    median = np.median(np.abs(left_bps[loaded]) / link_bps[loaded])
+    return max(_LEAST_ERROR, _SIGMAS_OF_MEDIAN * float(median))

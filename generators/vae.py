@@ -104,8 +104,8 @@ class TelemetryVae:
         self,
         rates_bps: FloatArray,
         recent: FloatArray,
-        link_bps: FloatArray | None = None,
-        crossing: FloatArray | None = None,
+        link_bps: FloatArray,
+        crossing: FloatArray,
     ) -> BoolArray:
         """Return (pairs,) which rates come from stuck or jumping counters (`corruption.py`).
 
@@ -123,7 +123,7 @@ class TelemetryVae:
             for rows in (guessed.low_bps, guessed.median_bps, guessed.high_bps)
         )
         implausible = implausibility(rates_bps, low, high)
-        return corrupt(rates_bps, expected, implausible, link_bps, crossing, LINK_TOLERANCE)
+        return corrupt(rates_bps, expected, implausible, link_bps, crossing)
 
     def estimate(self, rates_bps: FloatArray, future: bool) -> Estimate:
         """What is thought of every rate of a record (steps, pairs), NaN for gaps.
