@@ -22,6 +22,7 @@ NAMES: Mapping[str, str] = {
     "twin-accuracy": "the twin's predictions against packets, beside textbook queues and a GNN",
     "te": "the twin's routes against the best that any routing could do, modelled and on packets",
     "generators": "traffic made by the GAN against unseen real traffic, beside its rivals",
+    "replay": "a schedule against what is replayed of it: by us, iperf restarts, iperf3, and MGEN",
     "telemetry-loss": "the twin's routes with 30 % of the telemetry lost, with and without the VAE",
     "imputation": "gaps and corrupt counters in telemetry: the VAE beside plain methods and SAITS",
     "forecast": "rates of OD pairs and links foreseen, minutes and hours ahead, beside others",
