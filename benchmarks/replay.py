@@ -22,12 +22,13 @@ import msgspec
 import numpy as np
 
 from benchmarks import traffic_history
-from benchmarks.replay_figures import Figures, figures
+from benchmarks.replay_figures import Figures, figures, pair_rates_bps
 from benchmarks.replay_lab import Played, Request, measure, seen
 from benchmarks.replay_ways import CONTENDERS
 from benchmarks.report import Report, Step, this_machine
-from generators.history import History
-from generators.schedule import Schedule
+from generators.history import History, pair_mask
+from generators.quality import measure_quality
+from generators.schedule import FloatArray, Schedule
 from testbed.capabilities import probe
 from testbed.links.probing import choose_backend
 from testbed.reference.errors import MeasurementError
@@ -61,31 +62,42 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
         MeasurementError: the history is too short, or the lab died.
         SandboxUnavailableError, LinkError: this machine cannot carry a lab.
     """
-    _, held_out = traffic_history.chosen(arguments)
+    training, held_out = traffic_history.chosen(arguments)
     topology = with_core_shape(traffic_history.network(arguments), rate_bps=_WIDE_BPS)
     backend = choose_backend(probe())
     machine = this_machine(backend)
     wanted = arguments.only or list(CONTENDERS)
     missing = [way for way in wanted if shutil.which(CONTENDERS[way].program) is None]
     ways = tuple(way for way in wanted if way not in missing)
-    schedule = excerpt(held_out, arguments)
+    schedule, scale = excerpt(held_out, arguments)
     with tempfile.TemporaryDirectory() as folder:
         schedule.save(Path(folder) / "schedule.npz")
         request = Request(topology, backend, f"{folder}/schedule.npz", ways, folder)
         step(f"replaying {schedule.duration_s:g} s in {len(ways)} ways", None)
         played = measure(probe_sandbox(), request)
+        seen_of = {way: seen(request, way) for way in played}
         found = {
-            way: figures(topology, schedule, seen(request, way), one.start_s, one.cpu_s)
+            way: figures(topology, schedule, seen_of[way], one.start_s, one.cpu_s)
             for way, one in played.items()
         }
-    rows = [*_rows(played, found), *(_absent(way) for way in missing)]
+    matrices = {"requested": schedule.matrices_bps} | {
+        f"{way}, on the wire": pair_rates_bps(schedule, seen_of[way], one.start_s)
+        for way, one in played.items()
+    }
+    rows = [
+        *_rows(played, found),
+        *(_scored(what, rates, scale, training, held_out) for what, rates in matrices.items()),
+        *(_absent(way) for way in missing),
+    ]
     columns = {way: dict(_shown(one)) for way, one in found.items()}
     beside = {way: column for way, column in columns.items() if way != OURS}
     return Report("replay", machine, rows, _targets(columns.get(OURS, {})), beside)
 
 
-def excerpt(history: History, arguments: argparse.Namespace) -> Schedule:
+def excerpt(history: History, arguments: argparse.Namespace) -> tuple[Schedule, float]:
     """As many matrices in a row as there are steps, from an instant that the seed chooses.
+
+    With how many times those of the history they are.
 
     Raises:
         MeasurementError: there are not so many.
@@ -96,7 +108,7 @@ def excerpt(history: History, arguments: argparse.Namespace) -> Schedule:
     first = int(np.random.default_rng(arguments.seed).integers(spare + 1))
     matrices_bps = history.matrices_bps[first : first + arguments.steps]
     scale = 1e6 * arguments.mbps * arguments.steps / matrices_bps.sum()
-    return Schedule(history.hosts, arguments.step_s, matrices_bps * scale)
+    return Schedule(history.hosts, arguments.step_s, matrices_bps * scale), scale
 
 
 def _rows(played: Mapping[str, Played], found: Mapping[str, Figures]) -> list[dict[str, Any]]:
@@ -110,13 +122,24 @@ def _rows(played: Mapping[str, Played], found: Mapping[str, Figures]) -> list[di
     ]
 
 
+def _scored(
+    what: str, matrices_bps: FloatArray, scale: float, training: History, held_out: History
+) -> dict[str, Any]:
+    """The generator's scores of one window, against the history that it is from."""
+    rates_bps = matrices_bps[:, pair_mask(len(held_out.hosts))]
+    quality = measure_quality(
+        rates_bps[None], scale * held_out.rates_bps, scale * training.rates_bps
+    )
+    return {"what": f"generator's scores, {what}", "figures": vars(quality)}
+
+
 def _absent(way: str) -> dict[str, Any]:
     return {"what": way, "failed": f"not here: apt-get install {CONTENDERS[way].package}"}
 
 
 def _shown(one: Figures) -> list[tuple[str, float | None]]:
     """Figures by the names of targets."""
-    median_ms, p99_ms, most_ms = one.gap_ms
+    _, p99_ms, most_ms = one.gap_ms
     return [
         ("WAPE at the ports", one.wape_percent),
         ("WAPE of the pairs", one.pair_wape_percent),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.wire_watch import Seen
-from generators.iperf import FEWEST_PACKETS, sending
+from generators.replay_plan import plan
 from generators.schedule import FloatArray, Schedule
 from results.metrics.prediction import wape
 from topologies.model import Topology
@@ -98,24 +98,16 @@ def gaps_s(schedule: Schedule, seen: Seen, sent_s: FloatArray) -> Iterator[float
 
     Less the distance of the pair's packets: the larger one of the two rates'.
     """
-    hosts = range(len(schedule.hosts))
-    for source, target in ((i, j) for i in hosts for j in hosts if i != j):
+    number = {host: index for index, host in enumerate(schedule.hosts)}
+    for stream in plan(schedule):
+        source, target = number[stream.source], number[stream.target]
         times_s = np.sort(sent_s[(seen.source == source) & (seen.target == target)])
-        distances_s = [
-            _distance_s(float(rate_bps), schedule.interval_s)
-            for rate_bps in schedule.matrices_bps[:, source, target]
-        ]
+        rates_bps = schedule.matrices_bps[:, source, target]
         for step in range(1, schedule.steps):
-            before_s, after_s = distances_s[step - 1], distances_s[step]
-            if before_s is not None and after_s is not None:
-                hole_s = largest_hole_s(times_s, step * schedule.interval_s)
-                yield hole_s - max(before_s, after_s)
-
-
-def _distance_s(rate_bps: float, interval_s: float) -> float | None:
-    """Between the packets of a rate; None: they are too few to speak of."""
-    what = sending(rate_bps, interval_s) if rate_bps > 0 else None
-    return what.gap_s if what is not None and what.packets >= FEWEST_PACKETS else None
+            slower_bps = min(rates_bps[step - 1 : step + 1])
+            if slower_bps > 0:
+                distance_s = 8 * stream.frame_bytes / slower_bps
+                yield largest_hole_s(times_s, step * schedule.interval_s) - distance_s
 
 
 def largest_hole_s(times_s: FloatArray, at_s: float) -> float:

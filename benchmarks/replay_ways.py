@@ -1,6 +1,6 @@
 """Ways to replay a schedule on the hosts of a lab: ours, and what one would do without it.
 
-All send the same packets: of the size that `generators.iperf.sending` gives a rate.
+All send packets of the size that the plan of our replay gives each pair.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from generators.iperf import Sending, sending
 from generators.replay import Replay
-from generators.replay_plan import plan
+from generators.replay_plan import Stream, plan
 from generators.schedule import Schedule
 from testbed.host_exec import await_udp_port
 from testbed.network import Network
@@ -30,22 +29,33 @@ class Demand:
 
     pair: int
     """Its number."""
-    source: str
-    target: str
+    stream: Stream
+    """The pair's, with all its steps."""
     step: int
-    what: Sending
+    rate_bps: float
+
+    @property
+    def payload_rate_bps(self) -> float:
+        """In the count of iperf, which is of payloads."""
+        return self.rate_bps * self.stream.payload_bytes / self.stream.frame_bytes
+
+    @property
+    def packets_per_s(self) -> float:
+        """In packets of the stream's size."""
+        return self.rate_bps / (8 * self.stream.frame_bytes)
 
 
 def demands(schedule: Schedule) -> list[Demand]:
     """Everything that a schedule asks for, step by step."""
-    hosts = range(len(schedule.hosts))
-    pairs = [(i, j) for i in hosts for j in hosts if i != j]
+    number = {host: index for index, host in enumerate(schedule.hosts)}
+    pairs = [
+        (s, schedule.matrices_bps[:, number[s.source], number[s.target]]) for s in plan(schedule)
+    ]
     return [
-        Demand(number, schedule.hosts[i], schedule.hosts[j], step, sending(rate, length_s))
+        Demand(pair, stream, step, float(rates_bps[step]))
         for step in range(schedule.steps)
-        for number, (i, j) in enumerate(pairs)
-        if (rate := float(schedule.matrices_bps[step, i, j])) > 0
-        for length_s in (schedule.interval_s,)
+        for pair, (stream, rates_bps) in enumerate(pairs)
+        if rates_bps[step] > 0
     ]
 
 
@@ -102,7 +112,7 @@ class Restarts:
         for demand in demands(self._schedule):
             step_s = start_s + demand.step * self._schedule.interval_s
             time.sleep(max(0.0, step_s - time.monotonic()))
-            clients.append(self._hosts.start(demand.source, self._client(demand)))
+            clients.append(self._hosts.start(demand.stream.source, self._client(demand)))
         _end(clients, self._servers)
 
     def _client(self, demand: Demand) -> list[str]:
@@ -110,10 +120,10 @@ class Restarts:
 
     def _common(self, demand: Demand) -> list[str]:
         """Words that iperf 2 and 3 share."""
-        what = demand.what
+        stream = demand.stream
         return [
-            *("-c", self._ipv4[demand.target], "-u", "-l", f"{what.payload_bytes}"),
-            *("-b", f"{what.payload_rate_bps:.0f}", "-t", f"{self._schedule.interval_s:g}"),
+            *("-c", self._ipv4[stream.target], "-u", "-l", f"{stream.payload_bytes}"),
+            *("-b", f"{demand.payload_rate_bps:.0f}", "-t", f"{self._schedule.interval_s:g}"),
         ]
 
 
@@ -146,7 +156,7 @@ class Iperf3Restarts(Restarts):
         Raises:
             MeasurementError: one did not start.
         """
-        every = sorted({(d.target, self._port(d)) for d in demands(self._schedule)})
+        every = sorted({(d.stream.target, self._port(d)) for d in demands(self._schedule)})
         for host, port in every:
             self._servers.append(self._hosts.start(host, ["iperf3", "-s", "-p", f"{port}"]))
         deadline_s = time.monotonic() + _START_S
@@ -206,7 +216,7 @@ class Mgen:
         interval_s, steps = self._schedule.interval_s, self._schedule.steps
         of_pair: dict[int, dict[int, Demand]] = {}
         for demand in demands(self._schedule):
-            if demand.source == host:
+            if demand.stream.source == host:
                 of_pair.setdefault(demand.pair, {})[demand.step] = demand
         events: list[tuple[float, str]] = []
         for number, (pair, by_step) in enumerate(of_pair.items(), start=1):
@@ -217,9 +227,9 @@ class Mgen:
                     if is_on:
                         events.append((at_s, f"OFF {number}"))
                 else:
-                    ends = f" UDP SRC {6000 + pair} DST {self._ipv4[asked.target]}/{_PORT}"
+                    ends = f" UDP SRC {6000 + pair} DST {self._ipv4[asked.stream.target]}/{_PORT}"
                     verb = f"MOD {number}" if is_on else f"ON {number}{ends}"
-                    pace = f"{1 / asked.what.gap_s:.6f} {asked.what.payload_bytes}"
+                    pace = f"{asked.packets_per_s:.6f} {asked.stream.payload_bytes}"
                     events.append((at_s, f"{verb} PERIODIC [{pace}]"))
                 is_on = asked is not None
             if is_on:

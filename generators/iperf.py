@@ -3,10 +3,13 @@
 Only options and output that iperf 2.1.5 to 2.1.9 share are used. Checked against the manual page
 and the source of 2.1.8:
 
-- A client opens its flow with one datagram at once, waits until `--txstart-time`, sends the rest
-  at even gaps and ends with a datagram that counts too. The server's intervals start at
-  `--txstart-time` as well, provided that first datagram came before.
-- `-b` counts UDP payload. At the first gap two datagrams leave together.
+- A client opens its flow with one datagram at once and waits until `--txstart-time`. The server's
+  intervals start then as well, provided that first datagram came before.
+- With `-I` it then sends a datagram for every block that it reads on its standard input, which is
+  as long as a datagram's payload less iperf's own header. `-b` is only the most that it may be.
+  So the pace, and any change of it, is that of whoever writes, and the flow lives through it. A
+  client for every new rate instead costs 10 to 15 ms of processor time each, and a hole.
+- At the end of its input it sends one datagram more, which counts too.
 - With `--no-udp-fin` the last datagram is not acknowledged. Without it a client repeats it every
   10 ms until the acknowledgement arrives, which in a congested network is a flood of its own.
   The price: when that one datagram is lost, the flow lives on, idle, until the server ends.
@@ -27,45 +30,28 @@ LATENCY_BIN_MS = 0.5
 LATENCY_BINS = 4000
 """Delays up to 2 s; whatever took longer is counted in one bin after the last."""
 
-FEWEST_PACKETS = 4
-"""A client cannot send fewer: the first, the two at the first gap, the last."""
+FEWEST_PACKETS = 2
+"""A client cannot send fewer: the first and the last."""
 
+_HEADER_BYTES = 16
+"""iperf's own, in every payload: number and time."""
 _LARGEST_PAYLOAD_BYTES = 1400
 _SMALLEST_PAYLOAD_BYTES = 128
 _WANTED_PACKETS_PER_S = 4
 """Below 46 kbit/s packets get smaller instead of rarer, so that every interval sees some."""
+_HEADROOM = 4.0
+"""How much faster than the highest rate a client may send what it has been handed late."""
 
 
-@dataclass(frozen=True)
-class Sending:
-    """How a rate is sent for a while: so many packets of one size."""
-
-    payload_bytes: int
-    packets: int
-    rate_bps: float
-
-    @property
-    def frame_bytes(self) -> int:
-        """Size of a packet on the wire."""
-        return self.payload_bytes + FRAME_OVERHEAD_BYTES
-
-    @property
-    def payload_rate_bps(self) -> float:
-        """The rate in iperf's count, which is of payloads."""
-        return self.rate_bps * self.payload_bytes / self.frame_bytes
-
-    @property
-    def gap_s(self) -> float:
-        """Time between two packets."""
-        return self.frame_bytes * 8 / self.rate_bps
-
-
-def sending(rate_bps: float, duration_s: float) -> Sending:
-    """The packets that make `rate_bps` of Ethernet frames over `duration_s`."""
+def suitable_payload_bytes(rate_bps: float) -> int:
+    """The size of packets that suits a rate of Ethernet frames."""
     wanted = round(rate_bps / 8 / _WANTED_PACKETS_PER_S) - FRAME_OVERHEAD_BYTES
-    payload = min(max(wanted, _SMALLEST_PAYLOAD_BYTES), _LARGEST_PAYLOAD_BYTES)
-    packets = round(rate_bps * duration_s / 8 / (payload + FRAME_OVERHEAD_BYTES))
-    return Sending(payload, packets, rate_bps)
+    return min(max(wanted, _SMALLEST_PAYLOAD_BYTES), _LARGEST_PAYLOAD_BYTES)
+
+
+def block(payload_bytes: int) -> bytes:
+    """What a client must read to send one packet."""
+    return bytes(payload_bytes - _HEADER_BYTES)
 
 
 def server_argv(port: int, interval_s: float) -> list[str]:
@@ -78,17 +64,24 @@ def server_argv(port: int, interval_s: float) -> list[str]:
 
 
 def client_argv(
-    source: tuple[str, int], target: tuple[str, int], what: Sending, start_unix_s: float
+    source: tuple[str, int],
+    target: tuple[str, int],
+    payload_bytes: int,
+    peak_bps: float,
+    start_unix_s: float,
+    longest_s: float,
 ) -> list[str]:
-    """A UDP client from one (IPv4 address, port) to another, sending `what` from `start_unix_s`."""
-    # Besides the packets at even gaps: the first, the second of the first gap, the last; and half
-    # a gap so that rounding cannot add one.
-    sending_s = (what.packets - 3.5) * what.gap_s
+    """A UDP client from one (IPv4 address, port) to another, fed through its standard input.
+
+    It begins at `start_unix_s` and lives until its input ends, at most `longest_s`. `peak_bps` is
+    the highest rate it will be fed at.
+    """
     return [
         *("iperf", "-u", "-e", "-f", "b", "--trip-times", "--no-udp-fin"),
-        *("-c", target[0], "-p", str(target[1]), "-B", f"{source[0]}:{source[1]}"),
-        *("-l", str(what.payload_bytes), "-b", f"{what.payload_rate_bps:.0f}"),
-        *("-t", f"{max(sending_s, 0.01):.2f}", "--txstart-time", f"{start_unix_s:.6f}"),
+        # -I after -c: iperf does not know before that it is a client, and would flood.
+        *("-c", target[0], "-p", str(target[1]), "-B", f"{source[0]}:{source[1]}", "-I"),
+        *("-l", str(payload_bytes), "-b", f"{_HEADROOM * peak_bps:.0f}"),
+        *("-t", f"{longest_s:.0f}", "--txstart-time", f"{start_unix_s:.6f}"),
     ]
 
 

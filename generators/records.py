@@ -11,10 +11,10 @@ from topologies.model import OdPair
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="segment"):
-    """One iperf client: a pair sending at one rate over one or more intervals of the schedule.
+    """A pair sending at one rate over one or more intervals of the schedule.
 
-    `sent_packets` is what the client says it sent; -1 when the client was ended early or failed,
-    with the reason in `error`.
+    `sent_packets` is what its iperf client was handed and has sent by itself; -1 when the client
+    was ended early or failed, with the reason in `error`.
     """
 
     src: str
@@ -24,7 +24,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     start_s: float
     """When it was due to start."""
     started_s: float
-    """When its process was started."""
+    """When it did: as late as its first packet was."""
     duration_s: float
     sent_packets: int
     sent_bytes: int

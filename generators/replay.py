@@ -1,8 +1,13 @@
-"""Replays a planned schedule with iperf across the hosts; records what was sent and received."""
+"""Replays a planned schedule with iperf across the hosts; records what was sent and received.
+
+One client and one flow for every stream, from its first packet to its last: rates change in them.
+"""
 
 from __future__ import annotations
 
+import heapq
 import os
+import resource
 import selectors
 import subprocess
 import threading
@@ -11,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from math import inf
 from pathlib import Path
 from typing import IO
 
@@ -21,36 +27,40 @@ from generators.iperf import (
     FlowMeter,
     client_argv,
     parse_server_line,
-    server_argv,
 )
 from generators.records import Received, Segment
-from generators.replay_plan import LEAD_S, PlannedSegment
-from generators.replay_processes import OVERTIME_S, Client, Flow, Server, last_line, unsent
-from testbed.host_exec import HostExec, await_udp_port
+from generators.replay_feed import Feed
+from generators.replay_plan import Stream
+from generators.replay_processes import OVERTIME_S, Client, Flow
+from generators.replay_servers import Server, ServerPort, start_servers
+from testbed.host_exec import HostExec
 
-_LAUNCH_GAP_S = 0.003
-"""Least time between two process starts, so that a step of the schedule is no burst of load."""
+_LEAD_S = 1.0
+"""How long before its first packet is due, at least, a client is started.
 
-_FIRST_WORKLOAD_PORT, _FIRST_ATTACK_PORT = 5001, 5501
-_WORKLOAD_INTERVAL_S, _ATTACK_INTERVAL_S = 1.0, 0.1
+Its first datagram leaves at once, so that the flow is known at the server when the rest begins.
+"""
+
+_LAUNCH_GAP_S = 0.005
+"""Least time between two process starts, so that the first step is no burst of load."""
+
 _CLIENT_PORTS = range(6000, 32000)
 """A port of its own for every client tells flows apart; below Linux's ephemeral ports."""
 
-_SERVER_START_S = 5.0
 _IN_FLIGHT_S = 1.0
 """How long packets may be under way once the last client has ended."""
 _SERVER_STOP_S = 3.0
 _LONGEST_WAIT_S = 0.05
 _LATE_START_S = 0.05
 """A client that is late begins this long after it was launched: iperf takes no time in the past."""
-
-
-class ReplayError(Exception):
-    """The replay could not be set up; the message names every host and reason."""
+_BUSY_S = 0.002
+"""When to ask a client again that has not taken its last packets yet."""
+_READ_AT_ONCE = 4
+"""Processes whose output is taken in before the next packets are due again."""
 
 
 class Replay:
-    """Runs the clients of a plan on an absolute timeline, in a thread of its own.
+    """Carries out a plan on an absolute timeline, in a thread of its own.
 
     `Segment` and `Received` records are appended to `output` as they become known. The times of
     `Received` are those of its clients (both count from the same instant of their common clock);
@@ -60,23 +70,26 @@ class Replay:
 
     def __init__(
         self,
-        segments: Sequence[PlannedSegment],
+        streams: Sequence[Stream],
         hosts: HostExec,
         ipv4: Mapping[str, str],
         output: Path,
         realtime_minus_monotonic_s: float,
     ) -> None:
-        self._waiting = deque(sorted(segments, key=lambda segment: segment.start_s))
+        self._launches = deque(_launches(streams))
+        self._due: list[tuple[float, int, Feed]] = []
+        """A heap of when the next packet of each stream is due."""
         self._hosts = hosts
         self._ipv4 = ipv4
         self._output = output
         self._realtime_minus_monotonic_s = realtime_minus_monotonic_s
         self._servers: list[Server] = []
-        self._clients: list[Client] = []
+        self._feed_of: dict[Client, Feed] = {}
+        """Of the clients that run."""
         self._flow_of_source: dict[tuple[str, int], Flow] = {}
         self._launched_on: Counter[str] = Counter()
         self._problems: list[str] = []
-        self._ports: frozenset[tuple[str, bool, int]] = frozenset()
+        self._ports: frozenset[ServerPort] = frozenset()
         self._down: set[str] = set()
         self._crashed_s: dict[str, float] = {}
         self._restarted: deque[Server] = deque()
@@ -85,6 +98,11 @@ class Replay:
         self._selector = selectors.DefaultSelector()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replay")
         self._ended: Future[None] | None = None
+
+    @property
+    def lead_s(self) -> float:
+        """How long before the schedule starts the replay must be."""
+        return max(0.0, -self._launches[0][0]) if self._launches else 0.0
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -97,8 +115,9 @@ class Replay:
         Raises:
             ReplayError: some did not start; those that did are ended.
         """
-        self._ports = frozenset((s.target, s.attack, _port(s)) for s in self._waiting)
-        for server in self._start_servers(self._ports):
+        self._ports = frozenset(ServerPort.of(stream) for _, stream in self._launches)
+        _allow_more_files(2 * len(self._launches))
+        for server in start_servers(self._hosts, self._ports):
             self._join(server)
 
     def host_crashed(self, host: str, at_s: float) -> None:
@@ -113,36 +132,15 @@ class Replay:
             ReplayError: a server did not start.
         """
         self._down.discard(host)
-        for server in self._start_servers(port for port in self._ports if port[0] == host):
+        for server in start_servers(self._hosts, (p for p in self._ports if p.host == host)):
             self._restarted.append(server)
-
-    def _start_servers(self, ports: Iterable[tuple[str, bool, int]]) -> list[Server]:
-        servers = []
-        for host, attack, port in sorted(ports):
-            interval_s = _ATTACK_INTERVAL_S if attack else _WORKLOAD_INTERVAL_S
-            argv = server_argv(port, interval_s)
-            process = self._hosts.start(host, argv, subprocess.PIPE, subprocess.STDOUT)
-            servers.append(Server(host, port, process, time.monotonic()))
-        deadline_s = time.monotonic() + _SERVER_START_S
-        failed = [s for s in servers if not await_udp_port(s.process, s.port, deadline_s)]
-        if failed:
-            for server in servers:
-                server.process.kill()
-            words = [last_line(s.process.communicate()[0].decode()) for s in servers]
-            reasons = [
-                f"{server.host}: {said}"
-                for server, said in zip(servers, words, strict=True)
-                if server in failed
-            ]
-            raise ReplayError(f"the iperf server did not start on {'; '.join(reasons)}")
-        return servers
 
     def _join(self, server: Server) -> None:
         self._servers.append(server)
         self._selector.register(_stdout(server.process), selectors.EVENT_READ, server)
 
     def start(self, t0_s: float) -> None:
-        """Begin; `t0_s` is the schedule's start in CLOCK_MONOTONIC, at least `LEAD_S` from now."""
+        """Begin; `t0_s` is the schedule's start in CLOCK_MONOTONIC, at least `lead_s` from now."""
         self._ended = self._thread.submit(self._run, t0_s)
         self._thread.shutdown(wait=False)
 
@@ -169,63 +167,92 @@ class Replay:
 
     def _run(self, t0_s: float) -> None:
         with self._output.open("ab", buffering=0) as records, self._selector:
-            last_launch_s = 0.0
-            while self._waiting or self._clients:
+            while self._launches or self._due or self._feed_of:
                 if self._stopping.is_set():
-                    self._waiting.clear()
-                    self._kill(self._clients, "the replay was stopped")
+                    self._launches.clear()
+                    self._due.clear()
+                    self._kill(self._feed_of, "the replay was stopped")
                 while self._restarted:
                     self._take_in(self._restarted.popleft())
-                wait_s = _LONGEST_WAIT_S
-                if self._waiting:
-                    launch_s = t0_s + self._waiting[0].start_s - LEAD_S
-                    wait_s = max(launch_s, last_launch_s + _LAUNCH_GAP_S) - time.monotonic()
-                    if wait_s <= 0:
-                        self._launch(self._waiting.popleft(), t0_s, records)
-                        last_launch_s, wait_s = time.monotonic(), _LAUNCH_GAP_S
-                self._read(records, min(wait_s, _LONGEST_WAIT_S))
-                overdue = [c for c in self._clients if time.monotonic() > c.deadline_s]
-                self._kill(overdue, f"still running {OVERTIME_S:g} s after its end")
+                wait_s = min(self._start_next(t0_s), self._feed(records), _LONGEST_WAIT_S)
+                self._read(records, max(0.0, wait_s))
+                if not self._due:
+                    overdue = [c for c in self._feed_of if time.monotonic() > c.deadline_s]
+                    self._kill(overdue, f"still running {OVERTIME_S:g} s after its end")
             self._end_servers(records)
+
+    def _start_next(self, t0_s: float) -> float:
+        """Start the next stream if it is time to; return how long it is until the one after it."""
+        if not self._launches:
+            return inf
+        at_s, stream = self._launches[0]
+        wait_s = t0_s + at_s - time.monotonic()
+        if wait_s > 0:
+            return wait_s
+        self._launches.popleft()
+        feed = Feed(stream, t0_s)
+        self._launch(feed, t0_s + stream.start_s)
+        self._queue(feed, feed.due_s)
+        return 0.0
+
+    def _queue(self, feed: Feed, at_s: float | None) -> None:
+        if at_s is not None:
+            heapq.heappush(self._due, (at_s, id(feed), feed))
+
+    def _feed(self, records: IO[bytes]) -> float:
+        """Hand over every packet that is due; return how long it is until the next one."""
+        now_s = time.monotonic()
+        while self._due and self._due[0][0] <= now_s:
+            _, _, feed = heapq.heappop(self._due)
+            if feed.next_segment > feed.segment:
+                _append(records, *feed.enter_next_segment())
+                if feed.client is None:
+                    self._launch(feed, now_s)
+            taken = feed.hand_over(now_s)
+            self._queue(feed, feed.due_s if taken else now_s + _BUSY_S)
+            if feed.due_s is None and feed.client is None:
+                _append(records, *feed.enter_next_segment())
+        return self._due[0][0] - time.monotonic() if self._due else inf
 
     def _take_in(self, server: Server) -> None:
         """A restarted server knows no flow: those that are still being sent are new to it."""
         self._join(server)
         for flow in self._flow_of_source.values():
-            if flow.segment.target == server.host and _port(flow.segment) == server.port:
-                flow.meter = FlowMeter(flow.segment.sending.payload_bytes)
+            if ServerPort.of(flow.stream) == server.at:
+                flow.meter = FlowMeter(flow.stream.payload_bytes)
                 flow.is_known = False
 
-    def _launch(self, segment: PlannedSegment, t0_s: float, records: IO[bytes]) -> None:
-        due_s = t0_s + segment.start_s
-        if segment.source in self._down:
-            crashed_s = self._crashed_s[segment.source]
-            _append(records, unsent(segment, due_s, time.monotonic(), crashed_s))
+    def _launch(self, feed: Feed, start_s: float) -> None:
+        """Start a client that sends from `start_s` on, if its host is up."""
+        stream, now_s = feed.stream, time.monotonic()
+        if stream.source in self._down:
+            feed.failed(f"{stream.source} had crashed", self._crashed_s[stream.source])
             return
-        begin_s = max(due_s, time.monotonic() + _LATE_START_S)
-        number = self._launched_on[segment.source]
-        self._launched_on[segment.source] += 1
-        source = (self._ipv4[segment.source], _CLIENT_PORTS[number % len(_CLIENT_PORTS)])
-        target = (self._ipv4[segment.target], _port(segment))
+        begin_s = max(start_s, now_s + _LATE_START_S)
+        number = self._launched_on[stream.source]
+        self._launched_on[stream.source] += 1
+        source = (self._ipv4[stream.source], _CLIENT_PORTS[number % len(_CLIENT_PORTS)])
+        target = (self._ipv4[stream.target], ServerPort.of(stream).number)
         begin_unix_s = begin_s + self._realtime_minus_monotonic_s
-        argv = client_argv(source, target, segment.sending, begin_unix_s)
-        started_s = time.monotonic()
-        process = self._hosts.start(segment.source, argv, subprocess.PIPE, subprocess.STDOUT)
-        client = Client(segment, process, due_s, started_s)
-        self._clients.append(client)
-        self._flow_of_source[source] = Flow(
-            segment, begin_s, FlowMeter(segment.sending.payload_bytes)
-        )
+        lasting_s = stream.end_s - stream.start_s + OVERTIME_S
+        payload_bytes, peak_bps = stream.payload_bytes, stream.peak_bps
+        argv = client_argv(source, target, payload_bytes, peak_bps, begin_unix_s, lasting_s)
+        pipe = subprocess.PIPE
+        process = self._hosts.start(stream.source, argv, pipe, subprocess.STDOUT, pipe)
+        client = Client(stream, process, now_s, begin_s + lasting_s)
+        feed.launched(client)
+        self._feed_of[client] = feed
+        self._flow_of_source[source] = Flow(stream, begin_s, FlowMeter(payload_bytes))
         self._selector.register(_stdout(process), selectors.EVENT_READ, client)
 
-    def _kill(self, clients: Sequence[Client], reason: str) -> None:
+    def _kill(self, clients: Iterable[Client], reason: str) -> None:
         for client in clients:
             if not client.killed_because:
                 client.kill(reason)
 
     def _read(self, records: IO[bytes], timeout_s: float) -> None:
         """Take in what the processes have printed; record what is thereby complete."""
-        for key, _ in self._selector.select(timeout_s):
+        for key, _ in self._selector.select(timeout_s)[:_READ_AT_ONCE]:
             owner: Client | Server = key.data
             chunk = os.read(key.fd, 65536)
             owner.output += chunk
@@ -238,17 +265,24 @@ class Replay:
 
     def _take_end(self, owner: Client | Server, records: IO[bytes]) -> None:
         if isinstance(owner, Client):
-            self._clients.remove(owner)
-            segment = owner.record(self._crash_of(owner.segment.source, owner.started_s))
-            _append(records, segment)
-            expected = self._stopping.is_set() or segment.host_crashed_s is not None
-            if segment.error and not expected:
-                self._problems.append(f"iperf {segment.src} to {segment.dst}: {segment.error}")
+            feed, error = self._feed_of.pop(owner), owner.error()
+            if error:
+                crashed_s = self._crash_of(owner.stream.source, owner.started_s)
+                if crashed_s is not None and not owner.killed_because:
+                    error = f"{owner.stream.source} had crashed"
+                elif not self._stopping.is_set():
+                    pair = f"{owner.stream.source} to {owner.stream.target}"
+                    self._problems.append(f"iperf {pair}: {error}")
+                feed.failed(error, crashed_s)
+            if feed.due_s is None:
+                _append(records, *feed.enter_next_segment())
+            elif self._stopping.is_set():
+                _append(records, feed.record())
         else:
             self._servers.remove(owner)
             code = owner.process.wait()
-            if not owner.is_ending and self._crash_of(owner.host, owner.started_s) is None:
-                self._problems.append(f"the iperf server on {owner.host} ended with code {code}")
+            if not owner.is_ending and self._crash_of(owner.at.host, owner.started_s) is None:
+                self._problems.append(f"the iperf server on {owner.at.host} ended with code {code}")
 
     def _crash_of(self, host: str, since_s: float) -> float | None:
         """When `host` crashed after `since_s`, if it did."""
@@ -275,7 +309,7 @@ class Replay:
         flow = self._flow_of_source.get(line.source)
         if flow is None:
             self._problems.append(
-                f"the iperf server on {server.host} met a stranger: {line.source}"
+                f"the iperf server on {server.at.host} met a stranger: {line.source}"
             )
         elif not flow.is_known:
             flow.is_known = True
@@ -300,12 +334,25 @@ class Replay:
                     server.process.kill()
 
 
-def _port(segment: PlannedSegment) -> int:
-    return (_FIRST_ATTACK_PORT if segment.attack else _FIRST_WORKLOAD_PORT) + segment.lane
+def _launches(streams: Iterable[Stream]) -> list[tuple[float, Stream]]:
+    """When to start the client of each stream, from the schedule's start: just early enough."""
+    launches: list[tuple[float, Stream]] = []
+    next_s = inf
+    for stream in sorted(streams, key=lambda stream: stream.start_s, reverse=True):
+        next_s = min(stream.start_s - _LEAD_S, next_s - _LAUNCH_GAP_S)
+        launches.append((next_s, stream))
+    return launches[::-1]
 
 
-def _append(records: IO[bytes], record: Segment | Received) -> None:
-    records.write(msgspec.json.encode(record) + b"\n")
+def _allow_more_files(number: int) -> None:
+    """By so many, as far as we may: two pipes for each client are many for the usual 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, soft + number), hard))
+
+
+def _append(records: IO[bytes], *each: Segment | Received) -> None:
+    if each:
+        records.write(b"".join(msgspec.json.encode(record) + b"\n" for record in each))
 
 
 def _stdout(process: subprocess.Popen[bytes]) -> IO[bytes]:

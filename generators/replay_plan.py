@@ -1,27 +1,15 @@
-"""From a traffic schedule to the iperf clients that carry it out."""
+"""From a traffic schedule to streams of packets, one for every OD pair, each due at its instant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import count, pairwise
-from math import inf
+from itertools import pairwise
+from math import floor
 
-from generators.iperf import FEWEST_PACKETS, Sending, sending
+from generators.iperf import FEWEST_PACKETS, FRAME_OVERHEAD_BYTES, suitable_payload_bytes
 from generators.schedule import FloatArray, Schedule
-
-LEAD_S = 1.0
-"""How long before its due time a client is started.
-
-Its first datagram leaves at once, so that the flow is known at the server when the rest begins.
-"""
-
-_SETTLE_S = 1.5
-"""How long after a client's end its server may still be busy with the flow's last packets."""
-
-_PHASE_SPREAD_S = 0.1
-"""A step's clients begin spread over this time: packets in step would fill queues by themselves."""
 
 _GOLDEN_RATIO = 0.6180339887498949
 """Its multiples, modulo 1, are spread evenly however many there are."""
@@ -29,73 +17,107 @@ _GOLDEN_RATIO = 0.6180339887498949
 
 @dataclass(frozen=True)
 class PlannedSegment:
-    """One client to be: a pair sending at one rate. Times count from the schedule's start."""
+    """A stretch of one rate. Times count from the schedule's start."""
+
+    rate_bps: float
+    start_s: float
+    duration_s: float
+
+    @property
+    def end_s(self) -> float:
+        """When the next one may begin."""
+        return self.start_s + self.duration_s
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What one pair, or one source of a flood, sends: packets of one size at changing rates."""
 
     source: str
     target: str
     attack: bool
-    rate_bps: float
-    start_s: float
-    duration_s: float
-    lane: int = 0
-    """Which of the target's servers it uses. iperf 2.1 frees the sums it keeps per client address
-    when that address's last flow ends, though the next flow may hold them already, and then hangs:
-    so the flows of a pair must not follow one another at one server."""
+    segments: tuple[PlannedSegment, ...]
+    phase: float = 0.0
+    """In [0, 1): how much of the first packet is behind at the start. Streams in step would fill
+    queues by themselves."""
 
     @cached_property
-    def sending(self) -> Sending:
-        """Its packets."""
-        return sending(self.rate_bps, self.duration_s)
+    def payload_bytes(self) -> int:
+        """Of each packet: what suits the mean rate."""
+        lasting_s = sum(segment.duration_s for segment in self.segments)
+        return suitable_payload_bytes(self._bits / lasting_s)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of a packet on the wire."""
+        return self.payload_bytes + FRAME_OVERHEAD_BYTES
+
+    @property
+    def start_s(self) -> float:
+        """When the first segment starts."""
+        return self.segments[0].start_s
+
+    @property
+    def end_s(self) -> float:
+        """When the last segment ends."""
+        return self.segments[-1].end_s
+
+    @property
+    def peak_bps(self) -> float:
+        """The highest rate."""
+        return max(segment.rate_bps for segment in self.segments)
+
+    @property
+    def packets(self) -> int:
+        """How many there are."""
+        return floor(self._bits / (8 * self.frame_bytes) + self.phase)
+
+    @property
+    def _bits(self) -> float:
+        return sum(segment.rate_bps * segment.duration_s for segment in self.segments)
+
+    def due(self) -> Iterator[tuple[int, float]]:
+        """Every packet, as the number of its segment and when it is due.
+
+        A packet is due when as much has been asked for as it is long. What a segment leaves of
+        one is carried over to the next, so that after any time the stream is right to a packet,
+        however low its rates are.
+        """
+        level = self.phase
+        for number, segment in enumerate(self.segments):
+            packets_per_s = segment.rate_bps / (8 * self.frame_bytes)
+            asked = packets_per_s * segment.duration_s
+            for packet in range(1, floor(level + asked) + 1):
+                yield number, segment.start_s + (packet - level) / packets_per_s
+            level = (level + asked) % 1
 
 
-def plan(schedule: Schedule, cuts_s: Sequence[float] = ()) -> list[PlannedSegment]:
-    """The clients that carry out `schedule`, in order of their start.
+def plan(schedule: Schedule, cuts_s: Sequence[float] = ()) -> list[Stream]:
+    """The streams that carry out `schedule`, in order of their start.
 
-    A pair gets a new client only where its rate changes, and at `cuts_s`, so that what was sent
-    in a measured window can be told apart. Clients of a pair begin up to 0.1 s after the step,
-    by a phase of the pair's own; floods begin with it. A run that comes to fewer than four of
-    the smallest packets (170 bytes on the wire) is left out: iperf cannot send it.
+    A segment ends where the rate changes, and at `cuts_s`, so that what was sent in a measured
+    window can be told apart. Floods are streams of their own. A stream of less than two packets is
+    left out: iperf cannot send it.
     """
     hosts = range(len(schedule.hosts))
     pairs = [(i, j) for i in hosts for j in hosts if i != j]
-    segments = [
-        PlannedSegment(
-            source=schedule.hosts[i],
-            target=schedule.hosts[j],
-            attack=False,
-            rate_bps=rate_bps,
-            start_s=start_s + number * _GOLDEN_RATIO % 1 * _PHASE_SPREAD_S,
-            duration_s=end_s - start_s,
-        )
-        for number, (i, j) in enumerate(pairs)
-        for start_s, end_s, rate_bps in _runs(
-            schedule.matrices_bps[:, i, j], schedule.interval_s, cuts_s
-        )
-    ] + [
-        PlannedSegment(flood.source, flood.victim, True, rate_bps, start_s, end_s - start_s)
-        for flood in schedule.floods
-        for start_s, end_s, rate_bps in _runs(flood.rates_bps, schedule.interval_s, cuts_s)
+    every = [
+        (schedule.hosts[i], schedule.hosts[j], False, schedule.matrices_bps[:, i, j])
+        for i, j in pairs
+    ] + [(flood.source, flood.victim, True, flood.rates_bps) for flood in schedule.floods]
+    streams = [
+        Stream(source, target, attack, segments, number * _GOLDEN_RATIO % 1)
+        for number, (source, target, attack, rates_bps) in enumerate(every)
+        if (segments := tuple(_segments(rates_bps, schedule.interval_s, cuts_s)))
     ]
-    sendable = (segment for segment in segments if segment.sending.packets >= FEWEST_PACKETS)
-    return list(_with_lanes(sorted(sendable, key=lambda segment: segment.start_s)))
+    sendable = (stream for stream in streams if stream.packets >= FEWEST_PACKETS)
+    return sorted(sendable, key=lambda stream: stream.start_s)
 
 
-def _with_lanes(segments: Sequence[PlannedSegment]) -> Iterator[PlannedSegment]:
-    """Give each segment the first lane in which its pair has been silent long enough."""
-    free_at_s: dict[tuple[str, str, bool, int], float] = {}
-    for segment in segments:
-        for lane in count():
-            key = (segment.source, segment.target, segment.attack, lane)
-            if free_at_s.get(key, -inf) <= segment.start_s - LEAD_S:
-                break
-        free_at_s[key] = segment.start_s + segment.duration_s + _SETTLE_S
-        yield replace(segment, lane=lane)
-
-
-def _runs(
+def _segments(
     rates_bps: FloatArray, interval_s: float, cuts_s: Sequence[float]
-) -> Iterator[tuple[float, float, float]]:
-    """(start, end, rate) of each stretch of one rate above zero, split at `cuts_s`."""
+) -> Iterator[PlannedSegment]:
+    """Each stretch of one rate above zero, split at `cuts_s`."""
     end_s = len(rates_bps) * interval_s
     changes = {
         step * interval_s
@@ -106,4 +128,4 @@ def _runs(
     for start, end in pairwise(edges):
         rate_bps = float(rates_bps[int((start + end) / 2 / interval_s)])
         if rate_bps > 0:
-            yield start, end, rate_bps
+            yield PlannedSegment(rate_bps, start, end - start)

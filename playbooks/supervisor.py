@@ -21,9 +21,9 @@ import msgspec
 
 from controller.messages import Ready, Reroute, RerouteDone
 from controller.northbound_client import connect
-from generators.replay import Replay, ReplayError
-from generators.replay_plan import LEAD_S
-from generators.replay_plan import plan as plan_clients
+from generators.replay import Replay
+from generators.replay_plan import plan as plan_streams
+from generators.replay_servers import ReplayError
 from generators.schedule import Schedule
 from playbooks.observer import Observer
 from playbooks.plan import Plan, read_plan
@@ -283,12 +283,12 @@ class Supervisor:
         plan = self._plan
         offset_s = self._run_dir.read_manifest().realtime_minus_monotonic_s
         addresses = network.addressing.ipv4
-        clients = plan_clients(self._schedule, cuts_s=(plan.measure_from_s,))
-        replay = Replay(clients, network.hosts, addresses, self._run_dir.traffic, offset_s)
+        streams = plan_streams(self._schedule, cuts_s=(plan.measure_from_s,))
+        replay = Replay(streams, network.hosts, addresses, self._run_dir.traffic, offset_s)
         probes = Probes(network.hosts, addresses, self._run_dir.probes, offset_s)
         replay.start_servers()
-        probes.start(plan.probes, plan.interval_s + LEAD_S + plan.duration_s + _TAIL_S)
-        start_s = self._next_interval(time.monotonic() + LEAD_S)
+        probes.start(plan.probes, plan.interval_s + replay.lead_s + plan.duration_s + _TAIL_S)
+        start_s = self._next_interval(time.monotonic() + replay.lead_s)
         replay.start(start_s)
         self._pause(start_s)
         self.record("traffic-start", {"duration_s": plan.duration_s}, start_s)

@@ -20,6 +20,7 @@ class HostExec(Protocol):
         argv: Sequence[str],
         stdout: IO[bytes] | int = subprocess.DEVNULL,
         stderr: IO[bytes] | int = subprocess.DEVNULL,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
     ) -> subprocess.Popen[bytes]:
         """Start a command in `host`; the process is the command itself, not a wrapper."""
         ...

@@ -31,11 +31,12 @@ class Hosts:
         argv: Sequence[str],
         stdout: IO[bytes] | int = subprocess.DEVNULL,
         stderr: IO[bytes] | int = subprocess.DEVNULL,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
     ) -> subprocess.Popen[bytes]:
         """Start a command in `host`; the process is the command itself, not a wrapper."""
         return subprocess.Popen(
             ["mnexec", "-a", str(self._shell_pid[host]), *argv],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
         )

@@ -12,7 +12,7 @@ from namespaces_lab import NamespacesLab, open_namespaces
 
 from generators.records import Received, Segment, TrafficRecord
 from generators.replay import Replay
-from generators.replay_plan import LEAD_S, PlannedSegment, plan
+from generators.replay_plan import PlannedSegment, Stream, plan
 from generators.schedule import Flood, Schedule
 from results.run_directory import read_lines
 
@@ -22,12 +22,10 @@ HOSTS = ("a", "b", "c")
 OFFSET_S = time.time() - time.monotonic()
 
 
-def replay(
-    lab: NamespacesLab, segments: list[PlannedSegment], output: Path
-) -> tuple[Replay, float]:
-    run = Replay(segments, lab.hosts, lab.ipv4, output, OFFSET_S)
+def replay(lab: NamespacesLab, streams: list[Stream], output: Path) -> tuple[Replay, float]:
+    run = Replay(streams, lab.hosts, lab.ipv4, output, OFFSET_S)
     run.start_servers()
-    t0_s = time.monotonic() + LEAD_S + 0.1
+    t0_s = time.monotonic() + run.lead_s + 0.1
     run.start(t0_s)
     return run, t0_s
 
@@ -46,14 +44,14 @@ def test_everything_sent_on_free_links_is_received_and_recorded(tmp_path: Path) 
     matrices[:, 0, 2] = 20e3
     matrices[:, 2, 1] = [0, 500e3, 100e3]
     schedule = Schedule(HOSTS, 1.0, matrices, (Flood("c", "b", np.array([0.0, 3e6, 0.0])),))
-    segments = plan(schedule)
+    streams = plan(schedule)
     with open_namespaces(*HOSTS) as lab:
-        run, t0_s = replay(lab, segments, tmp_path / "traffic.jsonl")
+        run, t0_s = replay(lab, streams, tmp_path / "traffic.jsonl")
         run.wait(20)
 
     assert run.problems == ()
     sent, received = read(tmp_path / "traffic.jsonl")
-    assert len(sent) == len(segments) == 6
+    assert len(sent) == sum(len(stream.segments) for stream in streams) == 6
     for segment in sent:
         asked = segment.requested_bps * segment.duration_s / 8
         frame = segment.sent_bytes / segment.sent_packets
@@ -75,10 +73,10 @@ def test_everything_sent_on_free_links_is_received_and_recorded(tmp_path: Path) 
 
 
 def test_a_bottleneck_shows_as_loss_and_delay(tmp_path: Path) -> None:
-    segments = [PlannedSegment("a", "b", False, 4e6, 0.0, 3.0)]
+    streams = [Stream("a", "b", False, (PlannedSegment(4e6, 0.0, 3.0),))]
     with open_namespaces(*HOSTS) as lab:
         lab.limit("b", "2mbit")
-        run, _ = replay(lab, segments, tmp_path / "traffic.jsonl")
+        run, _ = replay(lab, streams, tmp_path / "traffic.jsonl")
         run.wait(20)
 
     (sent,), received = read(tmp_path / "traffic.jsonl")
@@ -91,10 +89,10 @@ def test_a_bottleneck_shows_as_loss_and_delay(tmp_path: Path) -> None:
 
 
 def test_an_outage_at_start_and_end_neither_hangs_nor_invents_packets(tmp_path: Path) -> None:
-    segments = [PlannedSegment("a", "b", False, 1e6, 0.0, 3.0)]
+    streams = [Stream("a", "b", False, (PlannedSegment(1e6, 0.0, 3.0),))]
     with open_namespaces(*HOSTS) as lab:
         lab.set_reachable("b", False)
-        run, t0_s = replay(lab, segments, tmp_path / "traffic.jsonl")
+        run, t0_s = replay(lab, streams, tmp_path / "traffic.jsonl")
         await_instant(t0_s + 1.0)
         lab.set_reachable("b", True)
         await_instant(t0_s + 2.0)
@@ -112,9 +110,9 @@ def test_an_outage_at_start_and_end_neither_hangs_nor_invents_packets(tmp_path: 
 
 
 def test_a_replay_can_be_stopped_early(tmp_path: Path) -> None:
-    segments = plan(Schedule(("a", "b"), 60.0, np.array([[[0, 1e6], [1e6, 0]]])))
+    streams = plan(Schedule(("a", "b"), 60.0, np.array([[[0, 1e6], [1e6, 0]]])))
     with open_namespaces(*HOSTS) as lab:
-        run, t0_s = replay(lab, segments, tmp_path / "traffic.jsonl")
+        run, t0_s = replay(lab, streams, tmp_path / "traffic.jsonl")
         await_instant(t0_s + 1.6)
         begun_s = time.monotonic()
         run.stop()

@@ -76,9 +76,10 @@ class BrokenHosts:
         argv: Sequence[str],
         stdout: IO[bytes] | int = subprocess.DEVNULL,
         stderr: IO[bytes] | int = subprocess.DEVNULL,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
     ) -> subprocess.Popen[bytes]:
         complaint = f"echo {host} has no {argv[0]} >&2; exit 1"
-        return subprocess.Popen(["sh", "-c", complaint], stdout=stdout, stderr=stderr)
+        return subprocess.Popen(["sh", "-c", complaint], stdin=stdin, stdout=stdout, stderr=stderr)
 
 
 def test_servers_that_do_not_start_are_named_and_nothing_is_left(tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""What the benchmark of replays makes of packets: perfect ones, late ones, and holes."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import pytest
+
+from benchmarks.replay import excerpt
+from benchmarks.replay_figures import figures, largest_hole_s
+from benchmarks.replay_ways import demands
+from benchmarks.wire_watch import Seen
+from generators.history import History
+from generators.replay_plan import plan
+from generators.schedule import Schedule
+from testbed.reference.errors import MeasurementError
+from topologies.catalogue import load_topology
+from topologies.model import Topology
+from topologies.paths import propagation_delay_ms, shortest_paths
+
+START_S = 100.0
+
+
+def network() -> Topology:
+    return load_topology("triangle")
+
+
+def schedule() -> Schedule:
+    hosts = tuple(host.name for host in network().hosts)
+    rates_bps = np.random.default_rng(1).uniform(2e5, 2e6, (5, len(hosts), len(hosts)))
+    return Schedule(hosts, 2.0, rates_bps * (1 - np.eye(len(hosts))))
+
+
+def seen(late_s: float = 0.0, hole_s: float = 0.0) -> Seen:
+    """Every packet that is due, later than that by its path and by `late_s`.
+
+    None leaves in the last `hole_s` before the second step.
+    """
+    asked, topology = schedule(), network()
+    paths, number = shortest_paths(topology), {host: n for n, host in enumerate(asked.hosts)}
+    packets = [
+        (START_S + due_s + late_s + delay_ms / 1e3, number[s.source], number[s.target], s)
+        for s in plan(asked)
+        for pair in [(s.source, s.target)]
+        for delay_ms in [propagation_delay_ms(topology, pair, paths[pair])]
+        for _, due_s in s.due()
+        if not 4.0 - hole_s < due_s < 4.0
+    ]
+    arrival_s = np.array([at_s for at_s, *_ in packets])
+    target = np.array([to for _, _, to, _ in packets], dtype=np.int16)
+    frame_bytes = np.array([s.frame_bytes for *_, s in packets], dtype=np.int32)
+    read_s = START_S + 2.0 * np.arange(6)
+    port_bytes = [
+        np.bincount(target, frame_bytes * (arrival_s <= at_s), len(number)) for at_s in read_s
+    ]
+    return Seen(
+        arrival_s,
+        np.array([of for _, of, _, _ in packets], dtype=np.int16),
+        target,
+        frame_bytes,
+        np.array(port_bytes).astype(np.int64),
+        read_s,
+    )
+
+
+def test_a_perfect_replay() -> None:
+    found = figures(network(), schedule(), seen(), START_S, cpu_s=2.5)
+    assert found.wape_percent is not None
+    assert found.wape_percent < 2.0  # whole packets, and a few that are under way
+    assert found.total_percent == pytest.approx(100, abs=1)
+    assert found.lag_ms == pytest.approx(0, abs=20)
+    assert found.gap_ms[2] < 1.0
+    assert found.cpu_percent == 25.0
+
+
+def test_lateness_is_lag() -> None:
+    found = figures(network(), schedule(), seen(late_s=0.4), START_S, cpu_s=0)
+    assert found.lag_ms == pytest.approx(400, abs=20)
+    assert found.wape_percent is not None
+    assert found.wape_percent > 5.0
+
+
+def test_a_hole_is_a_gap() -> None:
+    found = figures(network(), schedule(), seen(hole_s=0.3), START_S, cpu_s=0)
+    assert found.gap_ms[2] == pytest.approx(300, abs=30)
+    assert found.gap_ms[0] < 1.0  # the other steps have none
+
+
+def test_holes_are_cut_off_where_a_pair_begins_or_ends() -> None:
+    assert largest_hole_s(np.array([9.9, 10.0, 10.1]), 10.0) == pytest.approx(0.4)
+    assert largest_hole_s(np.array([1.0, 9.0, 10.2, 12.0]), 10.0) == pytest.approx(1.8)
+    assert largest_hole_s(np.array([]), 10.0) == 1.0
+
+
+def test_every_way_is_asked_for_the_same() -> None:
+    asked = schedule()
+    each = demands(asked)
+    assert sum(d.rate_bps for d in each) == pytest.approx(asked.matrices_bps.sum())
+    for one in each:
+        bits = 8 * one.stream.frame_bytes * one.packets_per_s
+        assert bits == pytest.approx(one.rate_bps)
+
+
+def test_an_excerpt_has_the_total_that_is_asked_for() -> None:
+    history = History(("a", "b"), 300.0, np.random.default_rng(2).uniform(1, 9, (20, 2, 2)))
+    arguments = argparse.Namespace(steps=8, step_s=2.0, mbps=60.0, seed=3)
+    cut, scale = excerpt(history, arguments)
+    assert cut.steps == 8
+    assert cut.matrices_bps.sum(axis=(1, 2)).mean() == pytest.approx(60e6)
+    assert (cut.matrices_bps / scale)[0] in history.matrices_bps
+    with pytest.raises(MeasurementError, match="2 to 20"):
+        excerpt(history, argparse.Namespace(steps=21, step_s=2.0, mbps=60.0, seed=3))
