@@ -70,7 +70,7 @@ class Stream:
     @property
     def packets(self) -> int:
         """How many there are."""
-        return floor(self._bits / (8 * self.frame_bytes) + self.phase)
+        return sum(count for *_, count in self._shares())
 
     @property
     def _bits(self) -> float:
@@ -83,13 +83,18 @@ class Stream:
         one is carried over to the next, so that after any time the stream is right to a packet,
         however low its rates are.
         """
-        level = self.phase
-        for number, segment in enumerate(self.segments):
+        for number, (segment, level, count) in enumerate(self._shares()):
             packets_per_s = segment.rate_bps / (8 * self.frame_bytes)
-            asked = packets_per_s * segment.duration_s
-            for packet in range(1, floor(level + asked) + 1):
+            for packet in range(1, count + 1):
                 yield number, segment.start_s + (packet - level) / packets_per_s
-            level = (level + asked) % 1
+
+    def _shares(self) -> Iterator[tuple[PlannedSegment, float, int]]:
+        """Each segment, what there is of a packet when it begins, and how many become whole."""
+        level = self.phase
+        for segment in self.segments:
+            level_after = level + segment.rate_bps * segment.duration_s / (8 * self.frame_bytes)
+            yield segment, level, floor(level_after)
+            level = level_after % 1
 
 
 def plan(schedule: Schedule, cuts_s: Sequence[float] = ()) -> list[Stream]:

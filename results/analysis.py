@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from generators.quality import Quality
 from results.fault_events import FAULT_KINDS
 from results.fidelity_details import fidelity_document
 from results.metrics import (
@@ -21,6 +22,7 @@ from results.metrics import (
     prediction,
     replay,
     security,
+    wire,
 )
 from results.metrics import utilisation as bandwidth
 from results.recording import Recording, load_recording
@@ -65,7 +67,7 @@ def summarise(recording: Recording) -> Summary:
     metrics: dict[str, Any] = {}
     details: dict[str, Any] = {"notes": list(recording.notes)}
     if recording.window is not None:
-        for part in (_traffic, _links, _recovery, _prediction, _learning, _attacks, _policy):
+        for part in (_traffic, _wire, _links, _recovery, _prediction, _learning, _attacks, _policy):
             found = part(recording, recording.window)
             details["notes"] += found.pop("notes", [])
             details |= found.pop("details", {})
@@ -130,10 +132,39 @@ def _traffic(recording: Recording, window: Window) -> dict[str, Any]:
     series["requested_mbps"] = requested_bps / 1e6
     return found | {
         "utilisation_percent": bandwidth.utilisation_percent(workload, deliverable, window),
-        "replay_wape_percent": replay.replay_wape_percent(
-            schedule, start_s, recording.segments, workload, window
-        ),
+        "replay_wape_percent": replay.replay_wape_percent(schedule, start_s, workload, window),
     }
+
+
+def _wire(recording: Recording, window: Window) -> dict[str, Any]:
+    schedule, start_s = recording.schedule, traffic_start_s(recording.events)
+    if schedule is None or start_s is None:
+        return {}
+    seen = wire.on_the_wire(recording.telemetry, schedule, start_s, window)
+    if seen is None:
+        return {}
+    first_s = start_s + seen.first_step * schedule.interval_s - window.start_s
+    requested, wire_scores = seen.scores() or (None, None)
+    return {
+        "replay_port_wape_percent": seen.port_wape_percent,
+        "requested_scores": _scores(requested),
+        "wire_scores": _scores(wire_scores),
+        "details": {
+            "replay": {
+                "hosts": schedule.hosts,
+                "start_s": first_s + schedule.interval_s * np.arange(len(seen.delivered_bps)),
+                "requested_mbps": seen.requested_bps.sum(axis=1) / 1e6,
+                "delivered_mbps": seen.delivered_bps / 1e6,
+            }
+        },
+    }
+
+
+def _scores(quality: Quality | None) -> dict[str, float] | None:
+    """Those that can be told: one pair correlates with nothing."""
+    if quality is None:
+        return None
+    return {name: value for name, value in vars(quality).items() if np.isfinite(value)}
 
 
 def _links(recording: Recording, window: Window) -> dict[str, Any]:

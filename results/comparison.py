@@ -77,6 +77,7 @@ FIGURES = (
     Figure("model_error_percent.begin", "model's error, first 5 s", "%", of_twin=True),
     Figure("model_error_percent.end", "model's error, last 5 s", "%", of_twin=True),
     Figure("staleness_ms.p95", "staleness, p95", "ms"),
+    Figure("replay_wape_percent", "replay error", "%"),
 )
 
 _GENERAL = "the paper, Table I"

@@ -98,6 +98,20 @@ def sent_rates_bps(
     return (edges_s, rates) if rates and len(edges_s) > 1 else None
 
 
+def delivered_rates_bps(
+    telemetry: Iterable[FromController], hosts: Sequence[str], window: Window, step_s: float
+) -> tuple[FloatArray, dict[str, FloatArray]] | None:
+    """Return the steps' edges and the rate at which every host's port let packets out in each."""
+    counters: dict[str, list[tuple[float, int]]] = {}
+    for message in telemetry:
+        if isinstance(message, PortStats):
+            for port in message.ports:
+                if port.neighbour in hosts:
+                    of_host = counters.setdefault(port.neighbour, [])
+                    of_host.append((message.t_s, port.tx_bytes))
+    return _rates_bps(counters, window, step_s)
+
+
 @dataclass(frozen=True)
 class TeRatios:
     """Max link utilisation / the least that any routing could reach, step by step.

@@ -16,17 +16,11 @@ from topologies.model import OdPair
 
 
 def replay_wape_percent(
-    schedule: Schedule,
-    start_s: float,
-    segments: Iterable[Segment],
-    workload: Sequence[Received],
-    window: Window,
+    schedule: Schedule, start_s: float, workload: Sequence[Received], window: Window
 ) -> float | None:
     """Return sum |requested - received| / sum requested, over pairs and intervals of the schedule.
 
-    Of the intervals wholly inside `window`. The clients of a pair begin a little after the step,
-    by a phase of the pair's own: its intervals are shifted by it. What the network lost counts as
-    error too.
+    Of the intervals wholly inside `window`. What the network lost counts as error too.
     """
     edges_s = _edges_s(schedule, start_s)
     steps = [i for i, (a, b) in enumerate(pairwise(edges_s)) if window.covers(a, b)]
@@ -34,13 +28,11 @@ def replay_wape_percent(
         return None
     index = {host: position for position, host in enumerate(schedule.hosts)}
     received = np.zeros_like(schedule.matrices_bps)
-    phases_s = {s.pair: _phase_s(s, start_s, schedule.interval_s) for s in segments if not s.attack}
     records: dict[OdPair, list[Received]] = {}
     for record in workload:
         records.setdefault(record.pair, []).append(record)
-    for pair, of_pair in records.items():
-        rates_bps = rates_over_time_bps(of_pair, edges_s + phases_s.get(pair, 0.0))
-        received[:, index[pair[0]], index[pair[1]]] = rates_bps
+    for (source, target), of_pair in records.items():
+        received[:, index[source], index[target]] = rates_over_time_bps(of_pair, edges_s)
     error = wape(received[steps], schedule.matrices_bps[steps])
     return None if error is None else 100.0 * error
 
@@ -72,7 +64,3 @@ def requested_over_time_bps(schedule: Schedule, start_s: float, edges_s: FloatAr
 
 def _edges_s(schedule: Schedule, start_s: float) -> FloatArray:
     return start_s + schedule.interval_s * np.arange(schedule.steps + 1, dtype=np.float64)
-
-
-def _phase_s(segment: Segment, start_s: float, interval_s: float) -> float:
-    return round(segment.start_s - start_s, 6) % interval_s
