@@ -56,7 +56,7 @@ def test_everything_sent_on_free_links_is_received_and_recorded(tmp_path: Path) 
         asked = segment.requested_bps * segment.duration_s / 8
         frame = segment.sent_bytes / segment.sent_packets
         assert segment.sent_bytes == pytest.approx(asked, rel=0.01, abs=frame)
-        assert segment.started_s < segment.start_s
+        assert 0 <= segment.started_s - segment.start_s < 0.5
     sent_by, received_by = defaultdict(int), defaultdict(int)
     for segment in sent:
         sent_by[segment.pair, segment.attack] += segment.sent_packets
