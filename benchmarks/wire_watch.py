@@ -160,7 +160,7 @@ def _watch(watched: Watched) -> None:
                 port_bytes.append(
                     [
                         interface_counters(pid)[interface].received.bytes
-                        for pid, interface in zip(watched.pids, watched.interfaces)
+                        for pid, interface in zip(watched.pids, watched.interfaces, strict=True)
                     ]
                 )
             wait_s = max(0.0, instants_s[0] - time.monotonic()) if instants_s else None

@@ -9,6 +9,9 @@ and the source of 2.1.8:
   as long as a datagram's payload less iperf's own header. `-b` is only the most that it may be.
   So the pace, and any change of it, is that of whoever writes, and the flow lives through it. A
   client for every new rate instead costs 10 to 15 ms of processor time each, and a hole.
+- The block takes the place of iperf's test header, which a server looks for in the first datagram
+  that reaches it: without it there are no delays, and no histograms. For a server that has missed
+  the start, or was started anew, any block may be the first, so each begins with that header.
 - At the end of its input it sends one datagram more, which counts too.
 - With `--no-udp-fin` the last datagram is not acknowledged. Without it a client repeats it every
   10 ms until the acknowledgement arrives, which in a congested network is a flood of its own.
@@ -20,6 +23,7 @@ and the source of 2.1.8:
 from __future__ import annotations
 
 import re
+import struct
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -35,6 +39,12 @@ FEWEST_PACKETS = 2
 
 _HEADER_BYTES = 16
 """iperf's own, in every payload: number and time."""
+_TEST_HEADER = struct.Struct("!I28xH62xII")
+"""After it: flags, upper flags, start in Unix seconds and microseconds; see its payloads.h."""
+_TEST_FLAGS = 0x40000000 | 0x20000000 | 0x08000000
+"""HEADER_EXTEND, HEADER_UDPTESTS, HEADER_SEQNO64B."""
+_TEST_UPPER_FLAGS = 0x0008 | 0x0010
+"""HEADER_NOUDPFIN, HEADER_TRIPTIME."""
 _LARGEST_PAYLOAD_BYTES = 1400
 _SMALLEST_PAYLOAD_BYTES = 128
 _WANTED_PACKETS_PER_S = 4
@@ -49,9 +59,15 @@ def suitable_payload_bytes(rate_bps: float) -> int:
     return min(max(wanted, _SMALLEST_PAYLOAD_BYTES), _LARGEST_PAYLOAD_BYTES)
 
 
-def block(payload_bytes: int) -> bytes:
-    """What a client must read to send one packet."""
-    return bytes(payload_bytes - _HEADER_BYTES)
+def block(payload_bytes: int, unix_s: float) -> bytes:
+    """What a client must read to send one packet at `unix_s`.
+
+    A server that has not met the flow before counts its intervals from that time.
+    """
+    seconds, fraction = divmod(unix_s, 1.0)
+    times = int(seconds), int(fraction * 1e6)
+    header = _TEST_HEADER.pack(_TEST_FLAGS, _TEST_UPPER_FLAGS, *times)
+    return header.ljust(payload_bytes - _HEADER_BYTES, b"\0")
 
 
 def server_argv(port: int, interval_s: float) -> list[str]:
@@ -191,6 +207,10 @@ class FlowMeter:
     _datagrams: int = 0
     _delays: Counter[int] = field(default_factory=Counter)
 
+    def at_new_server(self) -> FlowMeter:
+        """For the same flow, when another server goes on with it."""
+        return FlowMeter(self.payload_bytes, _datagrams=self._datagrams)
+
     def feed(self, line: Counts | Histogram) -> Interval | None:
         """Take the flow's next line; the interval it completes, if packets came in it."""
         if isinstance(line, Counts):
@@ -201,10 +221,11 @@ class FlowMeter:
             return None
         packets = round(counts.payload_bytes / self.payload_bytes)
         datagrams, delays, mean_ms = counts.datagrams, line.counts, counts.latency_mean_ms
+        if counts.start_s == 0:  # by their numbers, so from the flow's first datagram on
+            datagrams -= self._datagrams
         if line.final:
             self.is_over = True
             packets -= self._packets
-            datagrams -= self._datagrams
             delays = delays - self._delays
             mean_ms = None  # it is that of the whole flow
         return self._interval(max(counts.end_s, self._end_s), packets, datagrams, delays, mean_ms)

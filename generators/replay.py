@@ -219,7 +219,7 @@ class Replay:
         self._join(server)
         for flow in self._flow_of_source.values():
             if ServerPort.of(flow.stream) == server.at:
-                flow.meter = FlowMeter(flow.stream.payload_bytes)
+                flow.meter = flow.meter.at_new_server()
                 flow.is_known = False
 
     def _launch(self, feed: Feed, start_s: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,7 +37,6 @@ class Feed:
         self.segment = 0
         """The number of the one that it is in."""
         self._t0_s = t0_s
-        self._block = block(stream.payload_bytes)
         self._packets = stream.due()
         next(self._packets)
         self._next = next(self._packets, None)
@@ -86,7 +86,7 @@ class Feed:
             if self._following is None:
                 client.end_input()
             else:
-                os.write(client.input, self._block)
+                os.write(client.input, block(self.stream.payload_bytes, time.time()))
         except BlockingIOError:
             return False
         except BrokenPipeError:

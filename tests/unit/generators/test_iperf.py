@@ -17,6 +17,7 @@ from generators.iperf import (
     FlowMeter,
     Histogram,
     Interval,
+    block,
     client_argv,
     parse_sent_payload_bytes,
     parse_server_line,
@@ -75,6 +76,16 @@ CUT = """\
 [  4] 0.0000-7.8770 sec T8(f)-PDF: bin(w=500us):cnt(65)=1:65 (5.00/95.00/99.7%=1/1/1,Outliers=0,obl/obu=0/0)
 """
 
+# A flow whose first 24 datagrams this server has not seen, in packets of 1400 bytes.
+MISSED = """\
+[  1] 0.0000-1.0000 sec  14000 Bytes  112000 bits/sec   0.005 ms 24/34 (71%) 0.013/0.006/0.066/0.019 ms 12 pps 10/0(0) pkts 1111
+[  1] 0.0000-1.0000 sec T8-PDF: bin(w=500us):cnt(10)=1:10 (5.00/95.00/99.7%=1/1/1,Outliers=0,obl/obu=0/0)
+[  1] 1.0000-2.0000 sec  14000 Bytes  112000 bits/sec   0.003 ms 0/10 (0%) 0.007/0.005/0.008/0.001 ms 10 pps 10/0(0) pkts 2121
+[  1] 1.0000-2.0000 sec T8-PDF: bin(w=500us):cnt(10)=1:10 (5.00/95.00/99.7%=1/1/1,Outliers=0,obl/obu=0/0)
+[  1] 0.0000-2.3355 sec  35000 Bytes  119887 bits/sec   0.002 ms 24/49 (49%) 0.009/0.002/0.066/0.012 ms 11 pps 25/0(0) pkts 1703
+[  1] 0.0000-2.3355 sec T8(f)-PDF: bin(w=500us):cnt(25)=1:25 (5.00/95.00/99.7%=1/1/1,Outliers=0,obl/obu=0/0)
+"""
+
 CLIENT = """\
 [  1] local 10.0.0.1%h1-eth0 port 6001 connected with 10.0.0.2 port 5001 (epoch-start) (no-udp-fin)
 [  1] Client traffic to start in 1 seconds at 2026-11-23 06:42:25
@@ -84,8 +95,8 @@ CLIENT = """\
 """
 
 
-def measure(output: str, payload_bytes: int = 1400) -> tuple[FlowMeter, list[Interval]]:
-    meter = FlowMeter(payload_bytes)
+def measure(output: str, meter: FlowMeter | None = None) -> tuple[FlowMeter, list[Interval]]:
+    meter = meter or FlowMeter(1400)
     lines = [parse_server_line(line) for line in output.splitlines()]
     intervals = [meter.feed(line) for line in lines if isinstance(line, Counts | Histogram)]
     return meter, [interval for interval in intervals if interval is not None]
@@ -125,6 +136,29 @@ def test_what_a_timed_out_read_adds_to_the_delays_is_taken_out() -> None:
     assert interval.packets == 1
     assert interval.latency_counts == ((0, 1),)
     assert interval.latency_mean_ms < 1
+
+
+def test_what_is_numbered_before_the_first_packet_seen_is_lost() -> None:
+    _, intervals = measure(MISSED)
+    assert counts_by(intervals) == [(10, 24), (10, 0), (5, 0)]
+
+
+def test_another_server_goes_on_with_the_numbers() -> None:
+    before = "\n".join(SPARSE.splitlines()[:2])
+    first, _ = measure(before)
+    second, intervals = measure(MISSED, first.at_new_server())
+    assert counts_by(intervals) == [(10, 23), (10, 0), (5, 0)]
+    assert second.is_over
+
+
+@pytest.mark.parametrize("payload_bytes", [128, 1400])
+def test_a_block_looks_like_the_payload_of_an_ordinary_client(payload_bytes: int) -> None:
+    made = block(payload_bytes, 0x6B04A566 + 0.25)
+    assert len(made) == payload_bytes - 16
+    # As captured from iperf 2.1.8 with --trip-times --no-udp-fin: offsets within the payload.
+    assert made[48 - 16 : 50 - 16] == bytes.fromhex("0018")
+    assert made[112 - 16 : 120 - 16] == bytes.fromhex("6b04a566") + (250_000).to_bytes(4, "big")
+    assert made[:4] == bytes.fromhex("68000000")  # and a length, for TCP servers only
 
 
 def test_silence_makes_no_intervals() -> None:
