@@ -26,8 +26,8 @@ from benchmarks.replay_figures import Figures, figures, pair_rates_bps
 from benchmarks.replay_lab import Played, Request, measure, seen
 from benchmarks.replay_ways import CONTENDERS
 from benchmarks.report import Report, Step, this_machine
+from generators.fidelity import fidelity
 from generators.history import History, pair_mask
-from generators.quality import measure_quality
 from generators.schedule import FloatArray, Schedule
 from testbed.capabilities import probe
 from testbed.links.probing import choose_backend
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
         MeasurementError: the history is too short, or the lab died.
         SandboxUnavailableError, LinkError: this machine cannot carry a lab.
     """
-    training, held_out = traffic_history.chosen(arguments)
+    held_out = traffic_history.chosen(arguments)[1].filled()
     topology = with_core_shape(traffic_history.network(arguments), rate_bps=_WIDE_BPS)
     backend = choose_backend(probe())
     machine = this_machine(backend)
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     }
     rows = [
         *_rows(played, found),
-        *(_scored(what, rates, scale, training, held_out) for what, rates in matrices.items()),
+        *(_scored(what, rates, scale, held_out) for what, rates in matrices.items()),
         *(_absent(way) for way in missing),
     ]
     columns = {way: dict(_shown(one)) for way, one in found.items()}
@@ -122,14 +122,10 @@ def _rows(played: Mapping[str, Played], found: Mapping[str, Figures]) -> list[di
     ]
 
 
-def _scored(
-    what: str, matrices_bps: FloatArray, scale: float, training: History, held_out: History
-) -> dict[str, Any]:
+def _scored(what: str, matrices_bps: FloatArray, scale: float, held_out: History) -> dict[str, Any]:
     """The generator's scores of one window, against the history that it is from."""
     rates_bps = matrices_bps[:, pair_mask(len(held_out.hosts))]
-    quality = measure_quality(
-        rates_bps[None], scale * held_out.rates_bps, scale * training.rates_bps
-    )
+    quality = fidelity(rates_bps, scale * held_out.rates_bps, held_out.step_s)
     return {"what": f"generator's scores, {what}", "figures": vars(quality)}
 
 

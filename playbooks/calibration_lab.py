@@ -19,7 +19,7 @@ import numpy as np
 
 from controller.messages import Reroute, RerouteDone, Route
 from controller.northbound_client import NorthboundClient, connect
-from generators.iperf import sending
+from generators.iperf import FRAME_OVERHEAD_BYTES, suitable_payload_bytes
 from generators.records import Received
 from generators.schedule import Schedule
 from playbooks.bare_run import prepare_bare_run
@@ -155,13 +155,21 @@ def _sample(network: str, topology: Topology, trial: Trial, records: Sequence[Re
         load=trial.load,
         paths=tuple(trial.paths[pair] for pair in topology.od_pairs),
         od_bps=tuple(od_bps),
-        frame_bytes=tuple(float(sending(rate, STEP_S).frame_bytes) for rate in od_bps),
+        frame_bytes=tuple(map(_frame_bytes, mine, od_bps)),
         duration_s=STEP_S - _SETTLED_S,
         packets=tuple(packets),
         lost=tuple(sum(record.lost_packets for record in some) for some in mine),
         mean_ms=tuple(map(_mean_ms, mine)),
         p95_ms=tuple(map(_p95_ms, mine)),
     )
+
+
+def _frame_bytes(some: Sequence[Received], rate_bps: float) -> float:
+    """Of each packet; where none came, what suits the rate."""
+    packets = sum(record.packets for record in some)
+    if not packets:
+        return float(suitable_payload_bytes(rate_bps) + FRAME_OVERHEAD_BYTES)
+    return sum(record.bytes for record in some) / packets
 
 
 def _mean_ms(records: Sequence[Received]) -> float | None:

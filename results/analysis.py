@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from generators.quality import Quality
+from generators.fidelity import Fidelity
 from results.fault_events import FAULT_KINDS
 from results.fidelity_details import fidelity_document
 from results.metrics import (
@@ -144,11 +144,9 @@ def _wire(recording: Recording, window: Window) -> dict[str, Any]:
     if seen is None:
         return {}
     first_s = start_s + seen.first_step * schedule.interval_s - window.start_s
-    requested, wire_scores = seen.scores() or (None, None)
     return {
         "replay_port_wape_percent": seen.port_wape_percent,
-        "requested_scores": _scores(requested),
-        "wire_scores": _scores(wire_scores),
+        "wire_scores": _scores(seen.fidelity),
         "details": {
             "replay": {
                 "hosts": schedule.hosts,
@@ -160,11 +158,11 @@ def _wire(recording: Recording, window: Window) -> dict[str, Any]:
     }
 
 
-def _scores(quality: Quality | None) -> dict[str, float] | None:
+def _scores(fidelity: Fidelity | None) -> dict[str, float] | None:
     """Those that can be told: one pair correlates with nothing."""
-    if quality is None:
+    if fidelity is None:
         return None
-    return {name: value for name, value in vars(quality).items() if np.isfinite(value)}
+    return {name: value for name, value in vars(fidelity).items() if np.isfinite(value)}
 
 
 def _links(recording: Recording, window: Window) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from math import ceil, floor
 import numpy as np
 
 from controller.messages import FromController
-from generators.quality import Quality, measure_quality, split_windows
+from generators.fidelity import Fidelity, fidelity
 from generators.schedule import Schedule
 from results.metrics.load import delivered_rates_bps, entering_rates_bps
 from results.metrics.prediction import wape
@@ -29,6 +29,7 @@ class OnTheWire:
     """Consecutive intervals of the schedule, from the first one of the window on."""
 
     first_step: int
+    interval_s: float
     requested_bps: FloatArray
     """(steps, hosts, hosts)"""
     entered_bps: FloatArray
@@ -42,11 +43,11 @@ class OnTheWire:
         error = wape(self.delivered_bps, self.requested_bps.sum(axis=1))
         return None if error is None else 100.0 * error
 
-    def scores(self) -> tuple[Quality, Quality] | None:
-        """The generator's scores of what was requested and of what was on the wire.
+    @property
+    def fidelity(self) -> Fidelity | None:
+        """The generator's scores of what was on the wire, against what was requested.
 
-        Against what was requested, so that its own distances are zero; over pairs that were asked
-        to send. None for too few intervals.
+        Over pairs that were asked to send. None for too few intervals.
         """
         if len(self.requested_bps) < FEWEST_STEPS:
             return None
@@ -54,15 +55,7 @@ class OnTheWire:
         requested_bps, entered_bps = self.requested_bps[:, asked], self.entered_bps[:, asked]
         if not (requested_bps.sum(axis=1).all() and entered_bps.sum(axis=1).all()):
             return None
-        return (
-            _score(requested_bps, requested_bps),
-            _score(entered_bps, requested_bps),
-        )
-
-
-def _score(made_bps: FloatArray, requested_bps: FloatArray) -> Quality:
-    windows_bps = split_windows(made_bps, FEWEST_STEPS)
-    return measure_quality(windows_bps, requested_bps, requested_bps)
+        return fidelity(entered_bps, requested_bps, self.interval_s)
 
 
 def on_the_wire(
@@ -88,4 +81,4 @@ def on_the_wire(
     for host, rates_bps in delivered[1].items():
         delivered_bps[:, index[host]] = rates_bps[:steps]
     requested_bps = schedule.matrices_bps[first : first + steps]
-    return OnTheWire(first, requested_bps, entered_bps, delivered_bps)
+    return OnTheWire(first, interval_s, requested_bps, entered_bps, delivered_bps)

@@ -60,9 +60,10 @@ def test_a_smoothed_replay_scores_worse_than_a_true_one() -> None:
     smoothed = on_the_wire(telemetry(smooth_bps), schedule(RATES_BPS), 10.0, window)
     assert true is not None
     assert smoothed is not None
-    requested, replayed = true.scores() or pytest.fail("enough intervals")
-    assert replayed.marginal_distance == pytest.approx(requested.marginal_distance, abs=1e-3)
-    assert (smoothed.scores() or pytest.fail("as many"))[1].marginal_distance > 0.1
+    assert true.fidelity is not None
+    assert smoothed.fidelity is not None
+    assert true.fidelity.emd == pytest.approx(0.0, abs=1e-3)
+    assert smoothed.fidelity.emd > 0.1
 
 
 def test_too_little_says_nothing() -> None:
@@ -71,4 +72,4 @@ def test_too_little_says_nothing() -> None:
     assert on_the_wire(telemetry(few), schedule(few), 10.0, Window(10.2, 10.9)) is None
     seen = on_the_wire(telemetry(few), schedule(few), 10.0, Window(10.0, 30.0))
     assert seen is not None
-    assert seen.scores() is None
+    assert seen.fidelity is None
