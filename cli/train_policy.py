@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from cli.errors import UserError
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
 from topologies.catalogue import load_topology
+from topologies.model import Topology
 from twin.learned_policy import WEIGHTS
 
 _UPDATES = 150
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         from twin.envs import some_network
         from twin.reinforcement import train_policy
 
-        network = some_network
+        network: Callable[[np.random.Generator], Topology] = some_network
         if arguments.topology is not None:
             chosen = load_topology(arguments.topology)
             network = lambda _: chosen  # noqa: E731

@@ -10,7 +10,7 @@ import pytest
 from recorded_telemetry import network
 
 from generators.schedule import Schedule
-from playbooks import shadow
+from playbooks import bare_run, shadow
 from playbooks.plan import read_plan
 from testbed.faults import LinkDown
 from testbed.labs import RunningLab
@@ -22,11 +22,11 @@ from twin.situation import Scenario, Situation, after
 @pytest.fixture(autouse=True)
 def _any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a lab needs is not needed to prepare one."""
-    monkeypatch.setattr(shadow, "check_programs", lambda: None)
-    monkeypatch.setattr(shadow, "probe_sandbox", lambda: Sandbox(as_root=False))
-    monkeypatch.setattr(shadow, "choose_backend", lambda _: "userspace")
-    monkeypatch.setattr(shadow, "probe", lambda: None)
-    monkeypatch.setattr(shadow, "versions", dict)
+    monkeypatch.setattr(bare_run, "check_programs", lambda: None)
+    monkeypatch.setattr(bare_run, "probe_sandbox", lambda: Sandbox(as_root=False))
+    monkeypatch.setattr(bare_run, "choose_backend", lambda _: "userspace")
+    monkeypatch.setattr(bare_run, "probe", lambda: None)
+    monkeypatch.setattr(bare_run, "versions", dict)
 
 
 def situation() -> Situation:

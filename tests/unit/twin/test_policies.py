@@ -69,7 +69,7 @@ def test_an_installed_package_may_announce_a_policy(
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert isinstance(resolve("theirs"), TwinPolicy)
-    with pytest.raises(UnknownPolicyError, match="twin, theirs"):
+    with pytest.raises(UnknownPolicyError, match="twin-rl, theirs"):
         resolve("theirz")
 
 
