@@ -24,7 +24,7 @@ from topologies.catalogue import load_topology
 from topologies.model import Topology
 from twin.learned_policy import WEIGHTS
 
-_UPDATES = 150
+_UPDATES = 50
 _JUDGED_UPDATES = 10
 
 

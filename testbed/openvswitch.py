@@ -7,7 +7,6 @@ import selectors
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +16,6 @@ _SCHEMAS = (
     Path("/usr/local/share/openvswitch/vswitch.ovsschema"),
 )
 _START_TIMEOUT_S = 10.0
-_NICE = -10
-"""As Debian's service runs it: on a full machine, BFD must not wait for its turn."""
 
 
 class OpenVSwitchError(Exception):
@@ -62,8 +59,6 @@ def start(log_dir: Path) -> OpenVSwitch:
     _wait_for(socket, server, "ovsdb-server", log_dir)
     _run("ovs-vsctl", "--no-wait", "init")
     vswitchd = _daemon(log_dir, "ovs-vswitchd", f"unix:{socket}")
-    with suppress(PermissionError):  # an ordinary user's switches take their turn
-        os.setpriority(os.PRIO_PROCESS, vswitchd.pid, _NICE)
     _wait_for(RUN_DIR / f"ovs-vswitchd.{vswitchd.pid}.ctl", vswitchd, "ovs-vswitchd", log_dir)
     return OpenVSwitch(server, vswitchd)
 

@@ -11,7 +11,7 @@ from twin.move_offer import FIGURES, Offer
 
 _WIDTH = 64
 _IMPOSSIBLE = -1e9
-_GREED, _RELUCTANCE, _AT_EASE = 20.0, 5.0, 0.6
+_GREED, _RELUCTANCE, _AT_EASE = 200.0, 5.0, 0.6
 
 SHIPPED = Path(__file__).with_name("twin-rl.pt")
 """Weights that `twinbed train twin-rl` made on random networks."""

@@ -24,7 +24,7 @@ _STEPS = 128
 """Of each environment between two updates."""
 _DISCOUNT, _TRACE = 0.95, 0.9
 _CLIP, _ENTROPY, _VALUE = 0.2, 0.005, 0.5
-_EPOCHS, _MINIBATCH, _RATE = 4, 256, 1e-3
+_EPOCHS, _MINIBATCH, _RATE = 4, 256, 3e-4
 
 Progress = Callable[[float, str], None]
 """Told which share of the training is done, and how it goes."""

@@ -77,7 +77,7 @@ def test_builtin_playbooks_are_right_and_short(name: str) -> None:
     assert playbook.traffic.duration_s <= 40
     network = playbook.network()
     assert len(network.switches) == 12
-    assert {link.shape.rate_bps for link in network.core_links} == {10e6}
+    assert {link.shape.rate_bps for link in network.core_links} <= {8e6, 10e6}
 
 
 def test_labels_on_the_timeline_become_names(tmp_path: Path) -> None:
