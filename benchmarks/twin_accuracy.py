@@ -109,7 +109,11 @@ def _judged(
     return rows, figures
 
 
-_DELAY, _P95, _LOSS = "mean delay, MAPE", "p95 delay, MAPE", "loss, mean absolute error"
+_DELAY, _P95, _LOSS = (
+    "mean delay, MAPE",
+    "p95 delay, MAPE",
+    "loss of all packets of a sample, mean absolute error",
+)
 _IN_DELAY, _IN_P95 = "mean delays in their intervals", "p95 delays in their intervals"
 
 

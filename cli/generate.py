@@ -63,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make the schedule."""
     start_s = _moment_s(arguments.at)
+    if arguments.out.suffix != ".npz":
+        raise UserError(f"--out {arguments.out}: schedules are written as .npz: name it so")
     if arguments.seed < 0:
         raise UserError(f"--seed {arguments.seed}: give a number of at least 0")
     if arguments.load is not None and not 0 < arguments.load < 1:

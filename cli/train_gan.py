@@ -68,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, and store what came of it."""
     if arguments.seed < 0:
         raise UserError(f"--seed {arguments.seed}: give a number of at least 0")
+    if not arguments.budget_s > 0:
+        raise UserError(f"--budget-s {arguments.budget_s:g}: give more than 0")
     if arguments.resume and arguments.dp_epsilon is not None:
         raise UserError("--resume: a private training keeps no checkpoint: leave one of them out")
     try:
@@ -75,7 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     except (HistoryError, ModelStoreError) as error:
         raise UserError(str(error)) from error
     except OSError as error:
-        raise UserError(f"{error.filename}: cannot be written: {error.strerror}") from error
+        where = error.filename or ModelStore().folder
+        raise UserError(f"{where}: cannot be written: {error.strerror or error}") from error
     if arguments.json:
         print_json(record)
     else:

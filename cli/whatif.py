@@ -33,6 +33,7 @@ from cli.execution import DEFAULT_OUT, as_user_errors, playbook_file
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
 from cli.runs import is_running, named_run, refuse_without_controller
+from cli.way_words import in_words
 from cli.whatif_on_packets import Confirmation, confirm, confirmation_table
 from cli.whatif_words import add_scenario_arguments, scenario_of
 from playbooks.situations import NoSituationError, Pictured, of_playbook, of_run
@@ -215,8 +216,9 @@ def _hot(outcome: Outcome, rerouted: Outcome) -> Table:
 def _moves_table(moves: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(f"{len(moves)} pairs to move", "from", "to", box=None, pad_edge=False)
     for move in moves[:_SHOWN]:
-        before = " ".join(move["from"] or ("cut off",))
-        table.add_row(f"{move['src']} → {move['dst']}", before, " ".join(move["to"]))
+        before = escape(in_words(move["from"])) if move["from"] else "cut off"
+        after_it = escape(in_words(move["to"]))
+        table.add_row(f"{move['src']} → {move['dst']}", before, after_it)
     if len(moves) > _SHOWN:
         table.caption = f"and {len(moves) - _SHOWN} more: --json names them all"
     return table

@@ -266,6 +266,8 @@ class Replay:
     def _take_end(self, owner: Client | Server, records: IO[bytes]) -> None:
         if isinstance(owner, Client):
             feed, error = self._feed_of.pop(owner), owner.error()
+            if not error and feed.due_s is not None and not self._stopping.is_set():
+                error = "it ended before its last packet was due"
             if error:
                 crashed_s = self._crash_of(owner.stream.source, owner.started_s)
                 if crashed_s is not None and not owner.killed_because:

@@ -62,7 +62,7 @@ class Observer:
                 due_s = max(due_s + TICK_S, time.monotonic())
                 if self._ended.wait(due_s - time.monotonic()):
                     return
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever ends this thread ends the run
             self.problem = f"the network could not be observed: {error}"
 
     def _read_ports(self) -> None:
@@ -72,13 +72,14 @@ class Observer:
             self._tell(PortStats(t_s=now_s, datapath=switch, ports=port_counters(seen)))
 
     def _read_paths(self) -> None:
-        self.problem = "; ".join(self._network.dead_processes())
+        problem = "; ".join(self._network.dead_processes())
         try:
             paths = self._network.paths()
         except LinkError as error:
-            if time.monotonic() - self._answered_s > _SILENT_S:
-                self.problem = str(error)
+            silent = time.monotonic() - self._answered_s > _SILENT_S
+            self.problem = str(error) if silent else problem
             return
+        self.problem = problem
         self._answered_s = time.monotonic()
         self._tell_paths(paths)
 

@@ -54,6 +54,10 @@ def history_of_run(run_dir: RunDirectory) -> History:
             "`twinbed run` printed"
         ) from error
     start_s, end_s = _traffic(run_dir, events, last_s)
+    if not series:
+        raise HistoryError(
+            f"{run_dir.path}: no counters of pairs; a run without a controller has none"
+        )
     step_s = manifest.interval_s
     steps = int((end_s - start_s) / step_s + 1e-6)
     if steps < 1:

@@ -46,7 +46,7 @@ def calibrate(
     """
     corrections = [
         _load_gain(model, now_s, routing, od_bps, link_bps),
-        _variance(model, now_s, link_bps, link_loss),
+        _variance(model, now_s, routing, od_bps, link_bps, link_loss),
     ]
     return [correction for correction in corrections if correction is not None]
 
@@ -73,7 +73,12 @@ def _load_gain(
 
 
 def _variance(
-    model: PerformanceModel, now_s: float, link_bps: FloatArray, link_loss: FloatArray
+    model: PerformanceModel,
+    now_s: float,
+    routing: Ways,
+    od_bps: FloatArray,
+    link_bps: FloatArray,
+    link_loss: FloatArray,
 ) -> Calibration | None:
     indexing = model.indexing
     load = np.nan_to_num(link_bps / model.rate_bps)
@@ -81,7 +86,8 @@ def _variance(
     if not usable.any():
         return None
     before = model.correction.variance
-    full = loss_fraction(load[usable], before, indexing.queue_packets[usable])
+    variance = model.variance(routing, od_bps)[usable]
+    full = loss_fraction(load[usable], variance, indexing.queue_packets[usable])
     predicted = 1 - (1 - full) * (1 - indexing.loss[usable])
     error = float((link_loss[usable] - predicted).mean())
     step = np.clip(_VARIANCE_STEP * error, -_LARGEST_VARIANCE_STEP, _LARGEST_VARIANCE_STEP)

@@ -33,6 +33,8 @@ class GreedyPolicy:
 
     def decide(self, view: TwinView) -> Proposal | None:
         """Propose a move if a link is hot and one helps."""
+        if not len(view.utilisation):
+            return None  # one switch: there is no other path
         hottest = int(np.argmax(np.nan_to_num(view.utilisation)))
         if view.now_s < self._rest_until_s or not view.utilisation[hottest] >= self.HOT:
             return None

@@ -165,6 +165,13 @@ class PerformanceModel:
             offered[moving] = routed.loads(sent[moving], loss[moving])
         return offered, loss, variance
 
+    def variance(self, routing: Ways, od_bps: FloatArray) -> FloatArray:
+        """(links,) squared coefficient of variation of the arrivals, the residual included."""
+        routed = RoutedPairs(self.indexing, routing)
+        sent = od_bps[None] * self.correction.load_gain
+        offered = routed.loads(sent, self.indexing.loss[None])
+        return np.asarray(self._variance(routed, sent, offered)[0])
+
     def _variance(self, routed: RoutedPairs, sent: FloatArray, offered: FloatArray) -> FloatArray:
         """(cases, links) squared coefficient of variation of the arrivals."""
         factor: float | FloatArray = self.residual.variance_gain

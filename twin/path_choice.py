@@ -95,6 +95,8 @@ class PathChoice:
 
     def ways_out(self) -> IntArray:
         """Candidates off the hottest link not settled, for the pairs that now cross it."""
+        if not len(self.load):
+            return np.empty(0, dtype=np.int64)
         hot = int(np.argmax(np.where(np.isinf(self.ceiling), self.load, -1.0)))
         on_hot = np.zeros(len(self.choice), dtype=bool)
         on_hot[self.pairs_on(hot)] = True

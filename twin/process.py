@@ -12,6 +12,7 @@ from typing import IO
 
 import msgspec
 
+from controller.journal import remove_cut_off_line
 from controller.northbound_client import NorthboundClient, connect
 from twin.health import HealthMeter
 from twin.output import Output
@@ -52,7 +53,8 @@ def run(twin: Twin, socket_path: Path, journal_path: Path, stop: StopSignal) -> 
         OSError: the journal cannot be written.
         msgspec.DecodeError: the controller speaks another protocol.
     """
-    with journal_path.open("ab", buffering=0) as journal:
+    with journal_path.open("a+b", buffering=0) as journal:
+        remove_cut_off_line(journal)  # of a twin that was killed
         while not stop.given:
             try:
                 client = connect(socket_path, timeout_s=0.0)
