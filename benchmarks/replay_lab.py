@@ -83,13 +83,17 @@ def _play(network: Network, schedule: Schedule, way: str, request: Request, fold
     time.sleep(_PAUSE_S)  # the last one's packets and processes are gone
     before_s = _cpu_s()
     player = CONTENDERS[way].way(network, schedule, folder)
-    player.prepare()
+    problem = ""
+    try:
+        player.prepare()
+    except MeasurementError as error:  # the others go on
+        problem = str(error)
     start_s = time.monotonic() + _LEAD_S
     edges_s = [start_s + step * schedule.interval_s for step in range(schedule.steps + 1)]
     watch = Watch(network, edges_s, folder)
-    problem = ""
     try:
-        player.play(start_s)
+        if not problem:
+            player.play(start_s)
     except MeasurementError as error:
         problem = str(error)
     cpu_s = _cpu_s() - before_s

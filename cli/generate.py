@@ -23,19 +23,10 @@ from cli.output import messages, print_json, results
 from cli.progress import RunProgress
 from cli.train_gan import named_history
 from generators.history import HistoryError
+from generators.kinds import KINDS
 from generators.model_store import ModelStore, ModelStoreError, Record, history_sha256
 from generators.schedule import Schedule
 
-_CLASSES = (
-    "normal",
-    "peak",
-    "flash-crowd",
-    "failure-aftermath",
-    "attack",
-    "attack-constant",
-    "attack-ramp",
-    "attack-pulse",
-)
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _AT = re.compile(r"(?:(\w{3})\w*\s+)?(\d{1,2}):(\d{2})")
 _MOST_STEPS = 100_000
@@ -45,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("--model", required=True, metavar="NAME[@VERSION]")
     parser.add_argument(
-        "--class", dest="kind", choices=_CLASSES, default="normal", help="default: normal"
+        "--class", dest="kind", choices=KINDS, default="normal", help="default: normal"
     )
     parser.add_argument("--hours", type=float, default=2.0, metavar="H", help="default: 2")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,24 +23,11 @@ from generators.gan_networks import Generator
 from generators.history import History, pair_mask
 from generators.history.structure import WEEK_S
 from generators.incidents import ATTACKS, INCIDENTS
+from generators.kinds import Kind
 from generators.model_files import ModelFileError, load_model, save_model
 from generators.normal_scores import NormalScores
 from generators.schedule import FloatArray
 from generators.training_loop import seeded_and_single_threaded
-
-Kind = Literal[
-    "normal",
-    "peak",
-    "flash-crowd",
-    "failure-aftermath",
-    "attack",
-    "attack-constant",
-    "attack-ramp",
-    "attack-pulse",
-]
-"""Ordinary traffic; the busiest tenth of the history; everybody wants something from one host; one
-host was away and is back; a flood beside the traffic, of any or a given shape."""
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _MIN_FLOOD = 0.02
 """Made source rates below this are meant to be zero."""

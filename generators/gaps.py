@@ -28,13 +28,6 @@ class Around:
     age_steps: FloatArray
     """Distance in time, 1 or more."""
 
-    def only_past(self) -> Around:
-        """The same for who cannot know the future."""
-        rates_bps, age_steps = self.rates_bps.copy(), self.age_steps.copy()
-        rates_bps[..., NEIGHBOURS:] = np.nan
-        age_steps[..., NEIGHBOURS:] = SPAN + 1
-        return Around(rates_bps, age_steps)
-
 
 def around(past_bps: FloatArray, future_bps: FloatArray) -> Around:
     """Read (cases, steps, pairs) on either side, in the order of time, NaN for gaps."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from generators.gan import Kind, TrafficGan
+from generators.gan import TrafficGan
+from generators.kinds import Kind
 from generators.schedule import FloatArray, Flood, Schedule
 
 

@@ -88,7 +88,9 @@ class ModelStore:
             OSError: it cannot be written.
         """
         path = self.weights(record.name, record.version).with_suffix(".json")
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+        unfinished.replace(path)
 
     def records(self) -> list[Record]:
         """Return all records, by name and version.

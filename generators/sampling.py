@@ -13,7 +13,8 @@ from topologies.model import Routing, Topology
 from topologies.paths import Weight, path_directions, shortest_paths
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here needs it
-    from generators.gan import Kind, TrafficGan
+    from generators.gan import TrafficGan
+    from generators.kinds import Kind
 
 MIN_RATE_BPS = 8_000.0
 """Pairs below send nothing: a 1,000-byte packet a second is too few to measure anything."""

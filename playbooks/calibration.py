@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from pathlib import Path
@@ -36,6 +36,7 @@ def collect(
         SamplesError: the file cannot be read, or written, or has other networks of these names.
         MeasuredInPart: Ctrl-C; what was measured is in the file.
     """
+    append(file, ())  # a file that cannot be written is told before anything is measured
     strange = [name for name, one in read(file).networks.items() if networks.get(name, one) != one]
     if strange:
         raise SamplesError(f"{file}: another network of the name {strange[0]}: give another file")
@@ -84,15 +85,19 @@ def _measured(
             words = f"{known} of {wanted} samples; {len(trials)} on {name} take {seconds} s"
             progress(words, known / wanted)
 
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            samples = measure(name, topology, trials, Path(folder), listen)
-        except MeasurementError as error:
-            return [], str(error)
-        except MeasuredInPart as part:
-            append(file, _records(name, topology, part.samples, file))
-            raise
+    # Emptied here, so that what was killed leaves nothing for long; a lab that failed can be read.
+    folder = file.with_name(f"{file.stem}-lab")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        samples = measure(name, topology, trials, folder, listen)
+    except MeasurementError as error:
+        return [], str(error)
+    except MeasuredInPart as part:
+        append(file, _records(name, topology, part.samples, file))
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     append(file, _records(name, topology, samples, file))
+    shutil.rmtree(folder, ignore_errors=True)
     return samples, ""
 
 

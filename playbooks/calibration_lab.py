@@ -11,7 +11,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -78,15 +78,13 @@ def measure(
         raise MeasuredInPart(
             harvest(network, topology, trials, load_recording(run.run_dir))
         ) from None
-    if failure := director.end():
-        raise MeasurementError(failure)
+    failure = director.end()
     recording = load_recording(run.run_dir)
-    if problems := [event for event in recording.events if event.event == "problem"]:
-        raise MeasurementError(f"{problems[0].detail['reason']} (see {run.run_dir.path})")
     if samples := harvest(network, topology, trials, recording):
         return samples
-    reason = next(iter(judge(recording).reasons), "no step was measured whole")
-    raise MeasurementError(f"{reason} (see {run.run_dir.path})")
+    problems = (str(e.detail["reason"]) for e in recording.events if e.event == "problem")
+    reasons = (failure, *problems, *judge(recording).reasons, "no step was measured whole")
+    raise MeasurementError(f"{next(filter(None, reasons))} (see {run.run_dir.path})")
 
 
 class MeasuredInPart(Interrupted):
@@ -192,17 +190,20 @@ class _Director:
         self._trials = trials
         self._now: Routing = shortest_paths(topology)
         self._thread = ThreadPoolExecutor(1)
+        self._running: Future[None] | None = None
         self._failure = ""
         self._ending = False
 
     def start(self, start_s: float) -> None:
         """Begin; `start_s` (CLOCK_MONOTONIC) is the first step's."""
-        self._thread.submit(self._run, start_s)
+        self._running = self._thread.submit(self._run, start_s)
 
     def end(self) -> str:
         """End it; why the controller did not obey, if it did not."""
         self._ending = True
         self._thread.shutdown()
+        if self._running is not None:
+            self._running.result()  # a defect of ours is raised
         return self._failure
 
     def _run(self, start_s: float) -> None:

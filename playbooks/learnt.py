@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-from results.run_directory import RunDirectory, read_lines
+from results.run_directory import Event, RunDirectory, read_lines
 from twin.model import Correction
 from twin.records import Calibration, CapacityLearnt, TwinRecord
+
+
+def records_of_the_living(run_dir: RunDirectory, until_s: float) -> Iterator[TwinRecord]:
+    """What the twin that lives at `until_s` has recorded: one killed before has left nothing."""
+    crashes = (e.t_s for e in read_lines(run_dir.events, Event) if e.event == "twin-crash")
+    since_s = max((t_s for t_s in crashes if t_s <= until_s), default=-math.inf)
+    records: Iterator[TwinRecord] = read_lines(run_dir.twin, cast(Any, TwinRecord))
+    return (record for record in records if since_s < record.t_s <= until_s)
 
 
 def learnt(run_dir: RunDirectory, until_s: float) -> Correction:
     """The correction of its model at `until_s` (CLOCK_MONOTONIC)."""
     correction = Correction()
-    records: Iterator[TwinRecord] = read_lines(run_dir.twin, cast(Any, TwinRecord))
-    for record in records:
-        if record.t_s > until_s:
-            continue
+    for record in records_of_the_living(run_dir, until_s):
         match record:
             case Calibration(name="load-gain", after=after):
                 correction = replace(correction, load_gain=after)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from controller.messages import FromController, Route, WeightedPath, route_of
-from playbooks.learnt import learnt
+from playbooks.learnt import learnt, records_of_the_living
 from playbooks.plan import read_plan
 from results.run_directory import Event, RunDirectory, read_lines
 from topologies.model import OdPair, Way
@@ -17,7 +17,7 @@ from twin.indexing import FloatArray, Indexing
 from twin.matrix import PORT_WINDOW_S, current_matrix_bps
 from twin.mirror import Mirror
 from twin.model import PerformanceModel
-from twin.records import Distrusted, TwinRecord
+from twin.records import Distrusted
 
 _LOSS_WINDOW_S = 1.0
 _LAG_S = 0.5
@@ -182,9 +182,8 @@ def _links(mirror: Mirror, believed_bps: FloatArray, now_s: float) -> tuple[Link
 def _distrusted(run_dir: RunDirectory, until_s: float) -> frozenset[OdPair]:
     """The pairs that the twin has distrusted last."""
     pairs: frozenset[OdPair] = frozenset()
-    records: Iterator[TwinRecord] = read_lines(run_dir.twin, cast(Any, TwinRecord))
-    for record in records:
-        if isinstance(record, Distrusted) and record.t_s <= until_s:
+    for record in records_of_the_living(run_dir, until_s):
+        if isinstance(record, Distrusted):
             pairs = frozenset(record.pairs)
     return pairs
 

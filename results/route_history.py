@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from controller.messages import FromController, Hello, LinkState, Routes
 from topologies.model import DirectedLink, OdPair, Way
-from topologies.splits import paths_of
+from topologies.splits import hops_of
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,7 @@ class RouteHistory:
 
     def dead_link_on(self, way: Way) -> DirectedLink | None:
         """The first link that `way` crosses and that is down at either end."""
-        hops = (hop for path in paths_of(way) for hop in pairwise(path))
-        return next((hop for hop in hops if self._is_down(hop)), None)
+        return next((hop for hop in hops_of(way) if self._is_down(hop)), None)
 
     def _is_down(self, hop: DirectedLink) -> bool:
         return hop in self._down_ports or hop[::-1] in self._down_ports

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 
 from topologies.model import DirectedLink, OdPair, Path, Split, Topology, Way
 from topologies.paths import shortest_paths_from
@@ -16,6 +16,11 @@ MOST_EQUAL_COST_PATHS = 8
 def paths_of(way: Way) -> tuple[Path, ...]:
     """Return the paths of a way, the first one first."""
     return tuple(path for path, _ in way.branches) if isinstance(way, Split) else (way,)
+
+
+def hops_of(way: Way) -> Iterator[DirectedLink]:
+    """The directed links of all paths of a way, between switches."""
+    return (hop for path in paths_of(way) for hop in pairwise(path))
 
 
 def shares_of(way: Way) -> tuple[tuple[Path, float], ...]:

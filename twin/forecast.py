@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from twin.adaptation import Band
 from twin.indexing import FloatArray
+from twin.mixing import FLOOR, log_relative
 
 HORIZONS = 3
 """Intervals ahead."""
@@ -31,7 +32,6 @@ FEWEST = 2
 
 _EMBEDDING = 8
 _WIDTH = 64
-_FLOOR = 0.02  # of the mean rate of a pair: rates below are as good as this on the log scale
 _LARGEST_GROWTH = 2.0  # log
 _UNTAUGHT_MARGIN = 0.3  # log: half the width of a band that nothing was measured for
 
@@ -112,11 +112,11 @@ class GrowthNetwork(nn.Module):
         received = relative.new_zeros(shape).index_add_(2, self.target, relative) / hosts
         total = relative.mean(dim=2, keepdim=True).expand_as(relative)
         context = [relative, sent[..., self.source], received[..., self.target], total]
-        features = torch.cat([_log(part) for part in context], dim=1).transpose(1, 2)
+        features = torch.cat([log_relative(part) for part in context], dim=1).transpose(1, 2)
         which = self.embedding.weight.expand(len(rates), -1, -1)
         growth = self.layers(torch.cat([features, which], dim=2)).transpose(1, 2)
         factor = growth.clamp(-_LARGEST_GROWTH, _LARGEST_GROWTH).exp()
-        grown: Tensor = (relative[:, -1:] + _FLOOR) * factor - _FLOOR
+        grown: Tensor = (relative[:, -1:] + FLOOR) * factor - FLOOR
         return grown.clamp_min(0.0) * mean
 
 
@@ -182,15 +182,11 @@ class LearnedForecaster:
 
 def log_errors(forecast: Tensor, actual: Tensor, mean: Tensor) -> Tensor:
     """How far rates were above their forecast, on the log scale; `mean` of the last intervals."""
-    return _log(actual / mean) - _log(forecast / mean)
+    return log_relative(actual / mean) - log_relative(forecast / mean)
 
 
 def _banded(point_bps: FloatArray, margins: FloatArray, mean_bps: float) -> Band:
-    floor_bps = _FLOOR * mean_bps
+    floor_bps = FLOOR * mean_bps
     lower = (point_bps + floor_bps) * np.exp(-margins[0]) - floor_bps
     upper = (point_bps + floor_bps) * np.exp(margins[1]) - floor_bps
     return Band(np.maximum(lower, 0.0), point_bps, upper)
-
-
-def _log(relative: Tensor) -> Tensor:
-    return (relative + _FLOOR).log()

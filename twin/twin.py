@@ -32,7 +32,7 @@ from twin.detection import RECENT_INTERVALS
 from twin.distrust import CounterWatch
 from twin.draining import Drain
 from twin.feedback import DecisionWatch, ForecastWatch
-from twin.forecast import HORIZONS, Forecaster
+from twin.forecast import BEGUN, HORIZONS, Forecaster
 from twin.imputation import GapScorer, Imputer
 from twin.indexing import FloatArray, Indexing
 from twin.intervals import History, Interval, IntervalClock
@@ -60,7 +60,6 @@ _RESTORATION_S = 0.15  # leave the controller this long to restore pairs after a
 _UTILISATION_WINDOW_S = 0.75
 _LOSS_WINDOW_S, _LOSS_AGE_S = 1.0, 0.5  # both ends of a link have been polled since
 _HISTORY_INTERVALS = 60
-_BEGUN = 0.2  # of the largest total of an interval: less was before the traffic began
 _SAME_TIME_S = 1e-3  # boundaries of intervals closer than this are one
 
 
@@ -343,4 +342,4 @@ class Twin:
 def _busy_intervals(rates: list[FloatArray]) -> int:
     """How many intervals carried traffic worth learning from: not the silence before it began."""
     totals = np.array([row.sum() for row in rates])
-    return int((totals > _BEGUN * totals.max(initial=0.0)).sum())
+    return int((totals > BEGUN * totals.max(initial=0.0)).sum())

@@ -19,8 +19,7 @@ from results.timeline import FloatArray, Window, surviving_spans
 from topologies.loads import link_rates_bps, max_link_utilisation
 from topologies.model import DirectedLink, OdPair, Topology, Way, Ways
 from topologies.optimum import min_max_utilisation
-from topologies.paths import path_directions
-from topologies.splits import paths_of
+from topologies.splits import hops_of
 
 Key = TypeVar("Key")
 
@@ -183,8 +182,7 @@ def _routings(telemetry: Iterable[FromController], instants_s: FloatArray) -> li
 
 
 def _crosses(routing: Ways, down: frozenset[DirectedLink]) -> bool:
-    paths = (path for way in routing.values() for path in paths_of(way))
-    return any(hop in down for path in paths for hop in path_directions(path))
+    return any(hop in down for way in routing.values() for hop in hops_of(way))
 
 
 def _rates_bps(

@@ -13,7 +13,7 @@ from controller.messages import OBSERVED, FromController, LinkState, RerouteDone
 from results.timeline import Failure
 from testbed.records import ProbeStream
 from topologies.model import OdPair, Way
-from topologies.splits import paths_of
+from topologies.splits import hops_of, paths_of
 
 IN_FLIGHT_MS = 100.0
 """A hole that is still open when the stream ends, or the timeline goes on, counts from this length
@@ -129,7 +129,7 @@ def outage_document(outage: Outage) -> Mapping[str, Any]:
 
 
 def _crosses(way: Way, failure: Failure) -> bool:
-    return any(hop in failure.directions for path in paths_of(way) for hop in pairwise(path))
+    return any(hop in failure.directions for hop in hops_of(way))
 
 
 def _breaks(failure: Failure, way: Way) -> bool:

@@ -12,12 +12,13 @@ from generators import gan_private, gan_training
 from generators.attacks import MAX_SOURCES, random_floods
 from generators.builtin_history import builtin_history
 from generators.fidelity import autocorrelation, fidelity, log_rates
-from generators.gan import KINDS, Kind, TrafficGan
+from generators.gan import TrafficGan
 from generators.gan_incidents import LENGTH
 from generators.gan_material import untrained_gan
 from generators.gan_training import Resumption, train_gan
 from generators.history import History
 from generators.incidents import labelled_incidents
+from generators.kinds import KINDS, Kind
 from generators.model_files import ModelFileError
 from generators.normal_scores import NormalScores
 from topologies.catalogue import load_topology
