@@ -2,7 +2,7 @@
 
 One queue, or with strict priority a `prio` of one queue for each service class: the band of a frame
 is its class (service_class.py). flower looks through a VLAN tag, whether the tag is in the frame or
-beside it.
+beside it, and into tunnels: of IP in IP it takes the inner header's class.
 
 See tc-prio(8), tc-flower(8), tc-pfifo(8).
 """

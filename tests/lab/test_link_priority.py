@@ -35,9 +35,11 @@ ROUNDS = 50
 DSCP = {"N": 48, "E": 46, ".": 0}
 
 ADDRESSES = bytes.fromhex("020000000001 020000000002")
+EXPERIMENT = 253
+"""A protocol that nobody looks into (RFC 3692); 0 would make headers of what follows."""
 HEADERS = {
-    "IPv4": lambda dscp: struct.pack("!HBB18x", 0x0800, 0x45, dscp << 2),
-    "IPv6": lambda dscp: struct.pack("!HI36x", 0x86DD, 6 << 28 | dscp << 22),
+    "IPv4": lambda dscp: struct.pack("!HBB7xB10x", 0x0800, 0x45, dscp << 2, EXPERIMENT),
+    "IPv6": lambda dscp: struct.pack("!HI2xB33x", 0x86DD, 6 << 28 | dscp << 22, EXPERIMENT),
 }
 LAST = struct.Struct("!cd")
 """At the end of a frame: its kind, and when it was sent."""
