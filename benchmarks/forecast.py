@@ -29,7 +29,8 @@ from generators.history import HistoryError
 from testbed.reference.targets import Target, at_most, between
 from topologies.model import Topology
 from topologies.paths import path_directions, shortest_paths
-from twin.adaptation import Adaptation, Adapted, Band
+from twin.adaptation import Adaptation, Adapted
+from twin.band import Band
 from twin.day_features import DAY_S
 from twin.day_forecast import HistoryTooShortError, train_for_days
 from twin.indexing import FloatArray, IntArray

@@ -9,7 +9,7 @@ import numpy as np
 from generators.gan_training import train_gan
 from generators.history import History
 from topologies.model import Topology
-from twin.forecast import HORIZONS, LOOKBACK, Forecaster, PersistenceForecaster
+from twin.forecaster import HORIZONS, LOOKBACK, Forecaster, PersistenceForecaster
 from twin.indexing import FloatArray
 from twin.live_forecast import LiveForecast
 from twin.training import train, wape

@@ -38,7 +38,7 @@ from generators.history import History
 from generators.schedule import FloatArray
 from testbed.reference.targets import Target, at_most
 from topologies.model import Topology
-from twin.forecast import HORIZONS, LOOKBACK
+from twin.forecaster import HORIZONS, LOOKBACK
 from twin.training import train, wape
 
 _SAMPLES = 3

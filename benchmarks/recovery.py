@@ -52,6 +52,9 @@ _BESIDE: Mapping[Contender, str] = {
 }
 """What stands beside protection, by the name that is shown."""
 
+_REACTION = "less what was under way"
+"""Beside the outage: without the delay of what failed, which nothing can bring back."""
+
 _PLAIN: tuple[Failure, ...] = ("link down", "one end down", "silent", "switch crash")
 """What these are shown for."""
 
@@ -130,12 +133,27 @@ def _verdict(failure: Failure, outages: Outages | None, beside: str | None) -> V
     outages_ms = outages.outages_ms if outages else (None,)
     targets = judge(failure, outages_ms)
     if beside:
-        return Verdict(beside={beside: {t.name: t.measured for t in targets}})
+        return Verdict(beside={beside: _figures(targets)})
+    if outages is None:
+        return Verdict(targets)
     intervals = {
         target.name: percentile_interval(_with_endless(outages_ms), percent)
         for target, percent in zip(targets, _PERCENTS, strict=True)
     }
-    return Verdict(targets, intervals=intervals if outages else {})
+    reaction = judge(failure, reactions_ms(outages))
+    return Verdict(targets, {_REACTION: _figures(reaction)}, intervals)
+
+
+def reactions_ms(outages: Outages) -> list[float | None]:
+    """The outages without the packets that were under way where it failed."""
+    return [
+        None if outage_ms is None else max(0.0, outage_ms - lost_ms)
+        for outage_ms, lost_ms in zip(outages.outages_ms, outages.under_way_ms, strict=True)
+    ]
+
+
+def _figures(targets: Sequence[Target]) -> dict[str, float | None]:
+    return {target.name: target.measured for target in targets}
 
 
 def judge(failure: Failure, outages_ms: Sequence[float | None]) -> list[Target]:

@@ -30,7 +30,7 @@ from testbed.network import Network
 from testbed.numbered_packets import Arrival, Shot, exchange
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology, with_core_shape
-from topologies.model import OdPair, Queueing, Routing, Topology
+from topologies.model import DirectedLink, OdPair, Queueing, Routing, Topology
 from topologies.model import Path as SwitchPath
 from topologies.paths import shortest_paths
 
@@ -65,9 +65,12 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Outages(msgspec.Struct, frozen=True):
-    """One per trial; None: no packet arrived any more while the failure lasted."""
+    """One of each per trial."""
 
     outages_ms: tuple[float | None, ...]
+    """None: no packet arrived any more while the failure lasted."""
+    under_way_ms: tuple[float, ...] = ()
+    """The delay of what failed, if known: packets under way there are lost, whatever protects."""
 
 
 def measure(sandbox_: Sandbox, request: Request) -> Outages:
@@ -85,6 +88,8 @@ class Trial:
 
     pair: OdPair
     faults: tuple[Fault, ...]
+    delay_ms: float
+    """Of the links of the path that fail."""
 
 
 def trials(topology: Topology, failure: Failure, routing: Routing | None = None) -> list[Trial]:
@@ -92,8 +97,13 @@ def trials(topology: Topology, failure: Failure, routing: Routing | None = None)
     found: dict[tuple[str, ...], Trial] = {}
     for pair, path in (routing or shortest_paths(topology)).items():
         for victim, faults in _cuts(path, failure):
-            if victim not in found and _can_do_without(topology, pair, faults):
-                found[victim] = Trial(pair, faults)
+            if victim in found:
+                continue
+            dead = _dead(topology, faults)
+            if pair in shortest_paths(topology, down=dead):
+                hops = [hop for hop in pairwise(path) if hop in dead]
+                delay_ms = sum(topology.link_between[hop].shape.delay_ms for hop in hops)
+                found[victim] = Trial(pair, faults, delay_ms)
     return [found[victim] for victim in sorted(found)]
 
 
@@ -115,8 +125,8 @@ def _cuts(
                 yield tuple(sorted((here, there))), (LinkDown((here, there)),)
 
 
-def _can_do_without(topology: Topology, pair: OdPair, faults: Sequence[Fault]) -> bool:
-    dead = set()
+def _dead(topology: Topology, faults: Sequence[Fault]) -> frozenset[DirectedLink]:
+    dead: set[DirectedLink] = set()
     for fault in faults:
         match fault:
             case LinkDown((a, b)) | EndDown((a, b)):
@@ -125,7 +135,7 @@ def _can_do_without(topology: Topology, pair: OdPair, faults: Sequence[Fault]) -
                 dead |= set(directions)
             case SwitchCrash(switch):
                 dead |= {hop for hop in topology.core_directions if switch in hop}
-    return pair in shortest_paths(topology, down=frozenset(dead))
+    return frozenset(dead)
 
 
 class _Lab:
@@ -207,8 +217,11 @@ def _inside(request: Request, run_dir: Path) -> Outages:
     with controlled(topology, request.backend, request.protection, run_dir) as ready:
         lab = _Lab(ready.network, ready.controller, ready.client)
         lab.settle()
-        chosen = islice(cycle(trials(topology, request.failure)), request.times)
-        return Outages(tuple(lab.try_out(trial, request.failure) for trial in chosen))
+        chosen = list(islice(cycle(trials(topology, request.failure)), request.times))
+        return Outages(
+            tuple(lab.try_out(trial, request.failure) for trial in chosen),
+            tuple(trial.delay_ms for trial in chosen),
+        )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from topologies.optimum import min_max_utilisation
 from topologies.paths import shortest_paths
 from topologies.random_networks import random_network
 from twin.candidates import CandidatePaths, routing_after
-from twin.forecast import LOOKBACK
+from twin.forecaster import LOOKBACK
 from twin.indexing import FloatArray, Indexing
 from twin.optimise import optimise
 from twin.policies import TwinPolicy

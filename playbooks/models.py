@@ -54,7 +54,8 @@ def prepare_models(
 
     Files that cannot be cached are written to `folder`.
     """
-    from twin.forecast import ForecasterError, LearnedForecaster
+    from twin.forecast import LearnedForecaster
+    from twin.forecaster import ForecasterError
     from twin.training import train
 
     generative = generative_models(topology, history, progress)

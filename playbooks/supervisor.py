@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, cast
 
 import msgspec
 
@@ -30,7 +30,7 @@ from playbooks.plan import Plan, read_plan
 from playbooks.processes import CONTROLLER, TWIN, Processes
 from playbooks.stage import Stage
 from playbooks.timeline import instants
-from results.run_directory import Event, RunDirectory
+from results.run_directory import Event, RunDirectory, read_lines
 from testbed import openvswitch, sandbox, switch_tables
 from testbed.distributed import Convergence
 from testbed.fidelity import FidelityMonitor
@@ -47,6 +47,7 @@ from topologies.paths import shortest_paths
 from topologies.policies import Traffic, is_denied
 from topologies.splits import equal_cost_ways
 from twin.policies import EqualCostPolicy
+from twin.records import Mirrored, ModelsLoaded, TwinRecord
 
 _READY_TIMEOUT_S = 20.0
 _TWIN_TIMEOUT_S = 60.0
@@ -221,11 +222,15 @@ class Supervisor:
         raise LabError(self._overdue("the controller", "confirmed all routes", _READY_TIMEOUT_S))
 
     def _await_twin(self) -> None:
-        """Wait until the twin mirrors the network: what came before would be no run with a twin."""
-        journal = self._run_dir.twin
+        """Wait for mirror and models: what came before would be no run with a twin."""
         deadline_s = time.monotonic() + _TWIN_TIMEOUT_S
-        if not self._await(lambda: journal.exists() and journal.stat().st_size > 0, deadline_s):
-            raise LabError(self._overdue("the twin", "mirrored the network", _TWIN_TIMEOUT_S))
+        if not self._await(self._twin_is_whole, deadline_s, every_s=0.05):
+            had_not = "mirrored the network with its models loaded"
+            raise LabError(self._overdue("the twin", had_not, _TWIN_TIMEOUT_S))
+
+    def _twin_is_whole(self) -> bool:
+        records: Iterator[TwinRecord] = read_lines(self._run_dir.twin, cast(Any, TwinRecord))
+        return {Mirrored, ModelsLoaded} <= {type(record) for record in records}
 
     def _await(self, there: Callable[[], bool], deadline_s: float, every_s: float = 0.01) -> bool:
         """Whether it was there by then."""

@@ -6,21 +6,17 @@ import argparse
 import importlib
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
-import torch
 
 from topologies.model import Topology
-from twin.forecast import (
-    Forecaster,
-    ForecasterError,
-    LearnedForecaster,
-    PersistenceForecaster,
-)
+from twin.forecaster import Forecaster, ForecasterError, PersistenceForecaster
 from twin.imputation import Imputer, Persistence
 from twin.indexing import Indexing
+from twin.late_models import LateModels
 from twin.policies import UnknownPolicyError, resolve
 from twin.process import StopSignal, run
 from twin.residual import Residual, ResidualError
@@ -34,16 +30,14 @@ class _StartError(Exception):
 def main() -> int:
     """Run the twin until it is told to stop. 0: stopped, 1: failed, 2: wrong arguments."""
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO)
-    torch.set_num_threads(1)
     arguments = _parse()
+    directory: Path = arguments.run_dir
     try:
-        twin = _build(arguments)
+        twin, models = _build(arguments)
+        run(twin, models, directory / "northbound.sock", directory / "twin.jsonl", StopSignal())
     except (_StartError, UnknownPolicyError, ForecasterError, ResidualError) as error:
         print(f"twin: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    directory: Path = arguments.run_dir
-    try:
-        run(twin, directory / "northbound.sock", directory / "twin.jsonl", StopSignal())
     except (OSError, msgspec.DecodeError) as error:
         print(f"twin: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -65,21 +59,30 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _build(arguments: argparse.Namespace) -> Twin:
+def _build(arguments: argparse.Namespace) -> tuple[Twin, LateModels]:
     if arguments.interval_s <= 0:
         raise _StartError(f"--interval-s {arguments.interval_s} is not positive")
     topology = _read_topology(arguments.run_dir / "topology.json")
+    residual = Residual.load(arguments.calibration) if arguments.calibration else None
+    policy = resolve(arguments.policy)
+    models = LateModels(partial(_load, arguments, topology), len(topology.od_pairs))
+    return Twin(topology, policy, models, models, arguments.interval_s, residual), models
+
+
+def _load(arguments: argparse.Namespace, topology: Topology) -> tuple[Forecaster, Imputer]:
     pairs = len(topology.od_pairs)
-    weights: Path | None = arguments.weights
     forecaster: Forecaster = PersistenceForecaster()
-    if weights is not None:
-        forecaster = LearnedForecaster.load(weights, pairs)
+    if arguments.weights is not None:
+        import torch
+
+        from twin.forecast import LearnedForecaster
+
+        torch.set_num_threads(1)
+        forecaster = LearnedForecaster.load(arguments.weights, pairs)
     imputer: Imputer = Persistence(pairs)
     if arguments.imputer:
         imputer = _load_imputer(arguments.imputer, Indexing(topology))
-    residual = Residual.load(arguments.calibration) if arguments.calibration else None
-    policy = resolve(arguments.policy)
-    return Twin(topology, policy, forecaster, imputer, arguments.interval_s, residual)
+    return forecaster, imputer
 
 
 def _read_topology(path: Path) -> Topology:

@@ -11,13 +11,12 @@ conformal inference: Gibbs, Candes, NeurIPS 2021).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from twin.indexing import BoolArray, FloatArray
-from twin.mixing import MISSES
+from twin.band import MISSES, Band
+from twin.indexing import FloatArray
 
 _MEMORY = 72  # rates after which an error counts 1/e
 _BELIEF = 6.0  # logits for an error as large as persistence's
@@ -26,29 +25,6 @@ _LARGEST_CORRECTION = 2.0  # factor, either way
 _COMMON_STEP, _OWN_STEP = 0.5, 0.05  # of the logarithm of the width, per share of misses
 _NARROWEST = 1e-3  # of the mean rate
 _WIDEST = 4.0  # logarithm of the width over the learnt one
-
-
-@dataclass(frozen=True)
-class Band:
-    """Where rates are forecast to lie, and what they are forecast to be; arrays of one shape."""
-
-    lower_bps: FloatArray
-    point_bps: FloatArray
-    upper_bps: FloatArray
-
-    def covers(self, actual_bps: FloatArray) -> BoolArray:
-        """Which of the actual rates lie in the band."""
-        return np.asarray((actual_bps >= self.lower_bps) & (actual_bps <= self.upper_bps))
-
-    def at(self, where: int | slice) -> Band:
-        """That part of the band along the first axis."""
-        return Band(self.lower_bps[where], self.point_bps[where], self.upper_bps[where])
-
-    @staticmethod
-    def stacked(bands: Sequence[Band]) -> Band:
-        """Put bands on top of each other, along a new first axis."""
-        ends = ("lower_bps", "point_bps", "upper_bps")
-        return Band(*(np.stack([getattr(band, end) for band in bands]) for end in ends))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ that have been large before; a flood does neither.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,10 +47,13 @@ class Suspicion:
 class FloodDetector:
     """Compares what the pairs send now with what they were expected to send.
 
-    `benign_share` comes from `benign_share` of a history of benign traffic, if there is one.
+    `benign_share` gives what the function of this name says of a history of benign traffic, if
+    there is one; it is asked each time, since it may be known only later.
     """
 
-    def __init__(self, indexing: Indexing, benign_share: float | None = None) -> None:
+    def __init__(
+        self, indexing: Indexing, benign_share: Callable[[], float | None] = lambda: None
+    ) -> None:
         self._indexing = indexing
         self._benign_share = benign_share
         hosts = [host.name for host in indexing.topology.hosts]
@@ -102,9 +105,10 @@ class FloodDetector:
 
     def _thresholds(self, expected_total_bps: float) -> FloatArray:
         """(hosts,) excess towards each host that raises the alarm, in bit/s."""
-        if self._benign_share is None:
+        share = self._benign_share()
+        if share is None:
             return _UNTAUGHT_SHARE * self._link_bps
-        learned_bps = _MARGIN * self._benign_share * expected_total_bps
+        learned_bps = _MARGIN * share * expected_total_bps
         bounds = (_LEAST_SHARE * self._link_bps, _MOST_SHARE * self._link_bps)
         return np.asarray(np.clip(learned_bps, *bounds))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from controller.messages import RerouteDone
 from topologies.model import Ways
-from twin.adaptation import Band
+from twin.band import Band
 from twin.indexing import FloatArray
 from twin.intervals import Interval
 from twin.mirror import Mirror

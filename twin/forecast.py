@@ -11,65 +11,28 @@ conformal prediction: Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from twin.adaptation import Band
+from twin.band import FLOOR, Band
+from twin.forecaster import (
+    BEGUN,
+    FEWEST,
+    HORIZONS,
+    LOOKBACK,
+    UNTAUGHT_MARGIN,
+    ForecasterError,
+    PersistenceForecaster,
+)
 from twin.indexing import FloatArray
-from twin.mixing import FLOOR, log_relative
-
-HORIZONS = 3
-"""Intervals ahead."""
-LOOKBACK = 6
-"""Intervals that a forecast rests on; where fewer are known, the first stands for those before."""
-BEGUN = 0.2
-"""Of the last total: an interval with less was before the traffic began."""
-FEWEST = 2
-"""Intervals without which there is no forecast but persistence."""
+from twin.mixing import log_relative
 
 _EMBEDDING = 8
 _WIDTH = 64
 _LARGEST_GROWTH = 2.0  # log
-_UNTAUGHT_MARGIN = 0.3  # log: half the width of a band that nothing was measured for
-
-
-class Forecaster(Protocol):
-    """Forecasts the mean rates of the next `HORIZONS` intervals."""
-
-    @property
-    def benign_share(self) -> float | None:
-        """How far the traffic it learnt from strays (see detection.py); None if from none."""
-        ...
-
-    def forecast(self, history_bps: FloatArray) -> FloatArray:
-        """From (intervals, pairs), oldest first, to (HORIZONS, pairs); all finite."""
-        ...
-
-    def band(self, history_bps: FloatArray) -> Band:
-        """The same with the band in which 90 % of the actual rates are expected."""
-        ...
-
-
-class PersistenceForecaster:
-    """The naive forecast: everything stays as in the last interval."""
-
-    benign_share = None
-
-    def forecast(self, history_bps: FloatArray) -> FloatArray:
-        """Repeat the last row."""
-        return np.repeat(history_bps[-1:], HORIZONS, axis=0)
-
-    def band(self, history_bps: FloatArray) -> Band:
-        """As `Forecaster.band`; how wide is a guess."""
-        margins = np.full((2, HORIZONS, 1), _UNTAUGHT_MARGIN)
-        return _banded(self.forecast(history_bps), margins, float(history_bps[-1].mean()))
-
-
-class ForecasterError(Exception):
-    """A file of weights cannot be used; the message says why."""
 
 
 class GrowthNetwork(nn.Module):
@@ -84,7 +47,7 @@ class GrowthNetwork(nn.Module):
     def __init__(self, source: Tensor, target: Tensor, benign_share: Tensor) -> None:
         """Take the host index of the origin and of the destination of each pair."""
         super().__init__()
-        margins = torch.full((2, HORIZONS, len(source)), _UNTAUGHT_MARGIN)
+        margins = torch.full((2, HORIZONS, len(source)), UNTAUGHT_MARGIN)
         self.register_buffer("margins", margins)
         self.register_buffer("benign_share", benign_share)
         self.register_buffer("source", source)
@@ -150,7 +113,7 @@ class LearnedForecaster:
         """As `Forecaster.band`."""
         margins = self._network.margins.double().numpy()
         mean_bps = float(history_bps[-LOOKBACK:].mean())
-        return _banded(self.forecast(history_bps), margins, mean_bps)
+        return Band.around(self.forecast(history_bps), margins, mean_bps)
 
     def save(self, path: Path) -> None:
         """Write the weights.
@@ -183,10 +146,3 @@ class LearnedForecaster:
 def log_errors(forecast: Tensor, actual: Tensor, mean: Tensor) -> Tensor:
     """How far rates were above their forecast, on the log scale; `mean` of the last intervals."""
     return log_relative(actual / mean) - log_relative(forecast / mean)
-
-
-def _banded(point_bps: FloatArray, margins: FloatArray, mean_bps: float) -> Band:
-    floor_bps = FLOOR * mean_bps
-    lower = (point_bps + floor_bps) * np.exp(-margins[0]) - floor_bps
-    upper = (point_bps + floor_bps) * np.exp(margins[1]) - floor_bps
-    return Band(np.maximum(lower, 0.0), point_bps, upper)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from twin.adaptation import Adaptation, Adapted, Band
-from twin.forecast import BEGUN, HORIZONS, Forecaster
+from twin.adaptation import Adaptation, Adapted
+from twin.band import Band
+from twin.forecaster import BEGUN, HORIZONS, Forecaster
 from twin.indexing import FloatArray
 
 _NAIVE = 2  # the mean of what was seen, and persistence

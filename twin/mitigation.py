@@ -5,6 +5,7 @@ from __future__ import annotations
 from controller.messages import Drop, DropDone
 from topologies.model import OdPair
 from twin.detection import FloodDetector, Suspicion
+from twin.forecaster import Forecaster
 from twin.indexing import FloatArray, Indexing
 from twin.output import Output, RequestIds
 from twin.records import Alarm, DropDecision, DropOutcome
@@ -16,8 +17,8 @@ AFTERMATH_S = 60.0
 class Mitigation:
     """Alarms raised and drops asked for. A drop stays until the run ends."""
 
-    def __init__(self, indexing: Indexing, ids: RequestIds, benign_share: float | None) -> None:
-        self._detector = FloodDetector(indexing, benign_share)
+    def __init__(self, indexing: Indexing, ids: RequestIds, forecaster: Forecaster) -> None:
+        self._detector = FloodDetector(indexing, lambda: forecaster.benign_share)
         self._ids = ids
         self._requests: dict[OdPair, str] = {}
         self._victims: dict[str, float] = {}

@@ -11,10 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-FLOOR = 0.02
-"""Of the mean rate: rates below are as good as this on the log scale."""
-MISSES = 0.1
-"""Share of the actual rates outside the band: half below, half above."""
+from twin.band import FLOOR, MISSES
+
 LOWER, POINT, UPPER = range(3)
 """Along the first axis of what `MixingNetwork` answers."""
 

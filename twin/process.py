@@ -15,8 +15,9 @@ import msgspec
 from controller.journal import remove_cut_off_line
 from controller.northbound_client import NorthboundClient, connect
 from twin.health import HealthMeter
+from twin.late_models import LateModels
 from twin.output import Output
-from twin.records import TwinRecord
+from twin.records import ModelsLoaded, TwinRecord
 from twin.twin import Twin
 
 _RETRY_S = 0.1
@@ -46,16 +47,20 @@ class StopSignal:
         return self._reader.fileno() in readable
 
 
-def run(twin: Twin, socket_path: Path, journal_path: Path, stop: StopSignal) -> None:
+def run(
+    twin: Twin, models: LateModels, socket_path: Path, journal_path: Path, stop: StopSignal
+) -> None:
     """Serve until told to stop; a controller that dies is waited for.
 
     Raises:
         OSError: the journal cannot be written.
+        Exception: what the models raised that cannot be loaded.
         msgspec.DecodeError: the controller speaks another protocol.
     """
     with journal_path.open("a+b", buffering=0) as journal:
         remove_cut_off_line(journal)  # of a twin that was killed
         while not stop.given:
+            models.raise_failure()
             try:
                 client = connect(socket_path, timeout_s=0.0)
             except OSError:
@@ -63,14 +68,18 @@ def run(twin: Twin, socket_path: Path, journal_path: Path, stop: StopSignal) -> 
                 continue
             with client:
                 _log.info("connected to the controller")
-                _Session(twin, client, journal).serve(stop)
+                _Session(twin, models, client, journal).serve(stop)
 
 
 class _Session:
     """One connection to the controller."""
 
-    def __init__(self, twin: Twin, client: NorthboundClient, journal: IO[bytes]) -> None:
+    def __init__(
+        self, twin: Twin, models: LateModels, client: NorthboundClient, journal: IO[bytes]
+    ) -> None:
         self._twin = twin
+        self._models = models
+        self._told_of_models = False
         self._client = client
         self._journal = journal
         self._health = HealthMeter(time.monotonic())
@@ -98,6 +107,9 @@ class _Session:
         self._health.stepped(now_s - begun_s, age_s)
         if health := self._health.report(now_s):
             output.records.append(health)
+        if not self._told_of_models and self._models.loaded:
+            output.records.append(ModelsLoaded(t_s=now_s))
+            self._told_of_models = True
         self._write(output.records)
         return sent
 

@@ -27,6 +27,10 @@ class Mirrored(Record, frozen=True, tag="mirrored"):
     """
 
 
+class ModelsLoaded(Record, frozen=True, tag="models-loaded"):
+    """Forecasts and imputation are learnt ones from now on; until then they were naive."""
+
+
 class ForecastScored(Record, frozen=True, tag="forecast-scored"):
     """A forecast of the mean rates over [start_s, end_s), written when the actual is known."""
 
@@ -248,6 +252,7 @@ class Health(Record, frozen=True, tag="health"):
 
 TwinRecord = (
     Mirrored
+    | ModelsLoaded
     | ForecastScored
     | DelayPredicted
     | Alarm

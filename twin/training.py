@@ -11,17 +11,11 @@ import torch
 from torch import Tensor
 
 from topologies.model import Topology
+from twin.band import MISSES
 from twin.detection import benign_share
-from twin.forecast import (
-    FEWEST,
-    HORIZONS,
-    LOOKBACK,
-    GrowthNetwork,
-    LearnedForecaster,
-    log_errors,
-)
+from twin.forecast import GrowthNetwork, LearnedForecaster, log_errors
+from twin.forecaster import FEWEST, HORIZONS, LOOKBACK
 from twin.indexing import FloatArray, Indexing
-from twin.mixing import MISSES
 
 _VALIDATION_SHARE = 0.15
 _BATCH = 16

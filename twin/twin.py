@@ -32,7 +32,7 @@ from twin.detection import RECENT_INTERVALS
 from twin.distrust import CounterWatch
 from twin.draining import Drain
 from twin.feedback import DecisionWatch, ForecastWatch
-from twin.forecast import BEGUN, HORIZONS, Forecaster
+from twin.forecaster import BEGUN, HORIZONS, Forecaster
 from twin.imputation import GapScorer, Imputer
 from twin.indexing import FloatArray, Indexing
 from twin.intervals import History, Interval, IntervalClock
@@ -88,7 +88,7 @@ class Twin:
         self._delays = DelayTracker(self.model, keep_s)
         self._ids = RequestIds()
         self._stops_floods: bool = getattr(policy, "stops_floods", False)
-        self._mitigation = Mitigation(self._indexing, self._ids, forecaster.benign_share)
+        self._mitigation = Mitigation(self._indexing, self._ids, forecaster)
         self._gaps = GapScorer()
         self._counters = CounterWatch(imputer)
         self._decisions = DecisionWatch()

@@ -15,7 +15,7 @@ from benchmarks.forecast import (
 )
 from benchmarks.forecast_peers import PeerForecast
 from topologies.catalogue import load_topology
-from twin.adaptation import Band
+from twin.band import Band
 
 TOPOLOGY = load_topology("topohub:sndlib/abilene")
 PAIRS = len(TOPOLOGY.od_pairs)

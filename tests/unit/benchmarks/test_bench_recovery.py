@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.recovery import GOALS, judge
-from benchmarks.recovery_lab import longest_hole_ms, trials
+from benchmarks.recovery import GOALS, judge, reactions_ms
+from benchmarks.recovery_lab import Outages, longest_hole_ms, trials
 from testbed.faults import EndDown, LinkDown, SwitchCrash
 from topologies.catalogue import load_topology
 
@@ -24,6 +24,15 @@ def test_an_outage_is_the_longest_hole_after_the_failure() -> None:
     # What was on the link when it failed is lost, too.
     arrived = sent((9.7, 9.99), (10.03, 11.5))
     assert longest_hole_ms(arrived, failed_s=10.0) == pytest.approx(40, abs=0.1)
+
+
+def test_what_was_under_way_is_no_reaction() -> None:
+    outages = Outages((12.0, None, 3.0), (8.0, 8.0, 8.0))
+    assert reactions_ms(outages) == [4.0, None, 0.0]
+    delays_ms = {trial.delay_ms for trial in trials(ABILENE, "link down")}
+    assert delays_ms <= {link.shape.delay_ms for link in ABILENE.core_links}
+    crash = trials(ABILENE, "switch crash")[0]
+    assert crash.delay_ms > min(delays_ms)  # that of both links of the path
 
 
 def test_an_outage_without_end_is_none() -> None:

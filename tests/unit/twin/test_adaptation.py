@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twin.adaptation import Adaptation, Adapted, Band
+from twin.adaptation import Adaptation, Adapted
+from twin.band import Band
 from twin.indexing import FloatArray
 
 SERIES = 40

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small_networks import demand, square
 
 from twin.capacity import CapacityWatch
-from twin.forecast import PersistenceForecaster
+from twin.forecaster import PersistenceForecaster
 from twin.imputation import Persistence
 from twin.indexing import FloatArray, Indexing
 from twin.model import PerformanceModel

@@ -14,7 +14,7 @@ from small_networks import demand, square
 
 from topologies.paths import shortest_paths
 from twin.containment import ContainedPolicy
-from twin.forecast import PersistenceForecaster
+from twin.forecaster import PersistenceForecaster
 from twin.imputation import Persistence
 from twin.policy import Proposal
 from twin.records import Decision, PolicyProblem

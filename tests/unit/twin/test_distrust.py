@@ -9,7 +9,7 @@ from small_networks import wheel
 
 from generators import vae
 from generators.builtin_history import builtin_history
-from twin.forecast import PersistenceForecaster
+from twin.forecaster import PersistenceForecaster
 from twin.imputation import Imputer, Persistence
 from twin.indexing import FloatArray
 from twin.policies import resolve

@@ -15,7 +15,7 @@ UNKNOWN_PORTS = np.full(len(INDEXING.directions), np.nan)
 
 
 def detector(share: float | None = None) -> FloodDetector:
-    return FloodDetector(INDEXING, share)
+    return FloodDetector(INDEXING, lambda: share)
 
 
 def flood(**rates_mbps: float) -> FloatArray:

@@ -7,13 +7,8 @@ import pytest
 import torch
 from small_networks import square
 
-from twin.forecast import (
-    HORIZONS,
-    LOOKBACK,
-    ForecasterError,
-    LearnedForecaster,
-    PersistenceForecaster,
-)
+from twin.forecast import LearnedForecaster
+from twin.forecaster import HORIZONS, LOOKBACK, ForecasterError, PersistenceForecaster
 from twin.indexing import FloatArray
 from twin.training import train, wape
 

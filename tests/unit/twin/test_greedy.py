@@ -4,7 +4,7 @@ import numpy as np
 from fluid_network import FluidNetwork, drive
 from small_networks import demand, square
 
-from twin.forecast import PersistenceForecaster
+from twin.forecaster import PersistenceForecaster
 from twin.imputation import Persistence
 from twin.policies import resolve
 from twin.records import Decision

@@ -18,7 +18,7 @@ from topologies.model import Topology
 from topologies.random_networks import random_network
 from twin.candidates import CandidatePaths
 from twin.envs import ENVIRONMENT, RerouteEnv
-from twin.forecast import PersistenceForecaster
+from twin.forecaster import PersistenceForecaster
 from twin.imputation import Persistence
 from twin.indexing import FloatArray, Indexing
 from twin.learned_policy import WEIGHTS

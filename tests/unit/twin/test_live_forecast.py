@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twin.forecast import HORIZONS, PersistenceForecaster
+from twin.forecaster import HORIZONS, PersistenceForecaster
 from twin.indexing import FloatArray
 from twin.live_forecast import LiveForecast
 

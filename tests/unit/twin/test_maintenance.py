@@ -13,7 +13,7 @@ from small_networks import demand, network, square, wheel
 
 from controller.messages import PortStats
 from topologies.model import Topology
-from twin.forecast import PersistenceForecaster
+from twin.forecaster import PersistenceForecaster
 from twin.imputation import Persistence
 from twin.indexing import FloatArray
 from twin.policies import resolve

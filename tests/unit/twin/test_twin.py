@@ -12,7 +12,7 @@ from small_networks import demand, matrix, square, wheel
 from controller.messages import Drop, Reroute
 from topologies.model import Topology
 from topologies.optimum import min_max_utilisation
-from twin.forecast import PersistenceForecaster
+from twin.forecaster import PersistenceForecaster
 from twin.imputation import Persistence
 from twin.indexing import FloatArray
 from twin.policies import resolve

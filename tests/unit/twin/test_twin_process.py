@@ -17,6 +17,7 @@ from small_networks import demand, square
 
 from controller.messages import FromClient, Reroute
 from controller.socket_address import socket_address
+from results.run_directory import read_lines
 from twin.__main__ import main
 from twin.records import Decision, TwinRecord
 
@@ -170,7 +171,7 @@ def test_wrong_arguments_end_it_with_a_message(
     monkeypatch.setattr(sys, "argv", ["twin", "--run-dir", str(run_dir), *arguments])
     assert main() == 2
     assert message in capsys.readouterr().err
-    assert not (run_dir / "twin.jsonl").exists()
+    assert not list(read_lines(run_dir / "twin.jsonl", TwinRecord))  # type: ignore[type-var]
 
 
 def test_a_topology_that_cannot_be_read_ends_it_with_a_message(
