@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks import (
     controller_restart,
+    false_flaps,
     planned_reroute,
     recovery_distributed,
     table_installation,
@@ -71,6 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: topohub:sndlib/abilene",
     )
     parser.add_argument(
+        "--flap-minutes", type=float, default=30, metavar="M", help="of full links; default: 30"
+    )
+    parser.add_argument(
         "--only", default="", metavar="WORDS", help="measure only what has these words in its name"
     )
 
@@ -90,6 +94,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
         *planned_reroute.parts(sandbox, topology, backend, times),
         *controller_restart.parts(sandbox, topology, backend, times),
         *table_installation.parts(sandbox),
+        *false_flaps.parts(topology, arguments.flap_minutes),
     )
     chosen = [part for part in parts if arguments.only in part.what]
     if not chosen:

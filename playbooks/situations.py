@@ -16,6 +16,7 @@ from playbooks.models import Progress, generative_models
 from playbooks.plan import Plan, read_plan
 from playbooks.preparation import chosen_history, sample_workload
 from results.run_directory import Event, RunDirectory, read_lines
+from results.timeline import traffic_start_s
 from topologies.model import DirectedLink, Ways
 from topologies.paths import shortest_paths
 from topologies.policies import Traffic, is_denied
@@ -112,8 +113,7 @@ class _Picture:
 
 
 def _intervals(run_dir: RunDirectory, plan: Plan, mirror: Mirror) -> Iterator[_Picture]:
-    events = read_lines(run_dir.events, Event)
-    start_s = next((event.t_s for event in events if event.event == "traffic-start"), None)
+    start_s = traffic_start_s(read_lines(run_dir.events, Event))
     if start_s is None:
         return
     telemetry: Iterator[FromController] = read_lines(run_dir.telemetry, cast(Any, FromController))

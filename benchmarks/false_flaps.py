@@ -1,0 +1,106 @@
+"""Whether BFD takes full links for dead ones.
+
+A run whose busiest link is asked for 1.3 times its rate under shortest paths, with nothing failing:
+every session that is down for a while is a false alarm, which moves traffic for nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from benchmarks.parts import Part, Verdict
+from controller.messages import FromController, LinkState
+from playbooks.preparation import Request, prepare
+from playbooks.runner import run_lab
+from results.recording import load_recording
+from results.timeline import traffic_start_s
+from results.validity import judge as judge_validity
+from testbed.reference.errors import MeasurementError
+from testbed.reference.targets import at_most
+
+WHAT = "false flaps, protection: bfd"
+_STEP_S = 5
+_APART_S = 1.0
+"""Reports further apart are of different moments."""
+
+
+class Flaps(msgspec.Struct, frozen=True):
+    """What BFD said."""
+
+    minutes: float
+    reports: int
+    """By ports, that their session is down."""
+    moments_s: tuple[float, ...]
+    """When they came, since the traffic began; several at once are one moment."""
+    validity: str
+    """Of the run."""
+
+
+def parts(topology: str, minutes: float) -> Iterator[Part]:
+    """The one thing that is measured here."""
+    yield Part(WHAT, partial(measure, topology, minutes), judge)
+
+
+def judge(flaps: Flaps | None) -> Verdict:
+    """There may be none; None, for what could not be measured, is unmet."""
+    reports = flaps.reports if flaps else None
+    return Verdict([at_most(f"{WHAT}: reports of dead sessions", 0, reports)])
+
+
+def measure(topology: str, minutes: float) -> Flaps:
+    """Run the lab.
+
+    Raises:
+        DocumentError: there is no such network.
+        MissingProgramError, SandboxUnavailableError, LinkError: this machine cannot do it.
+        Interrupted: Ctrl-C ended the run.
+        MeasurementError: it ended before its traffic began.
+    """
+    with tempfile.TemporaryDirectory(prefix="twinbed-flaps-") as folder:
+        playbook = Path(folder) / "full-links.yaml"
+        playbook.write_text(yaml.safe_dump(_full_links(topology, minutes)))
+        request = Request(playbook, "shortest-path", 1, Path(folder), protection="bfd")
+        prepared = prepare(request, lambda *_: None)
+        run_lab(prepared.run_dir, prepared.sandbox, lambda _: None)
+        recording = load_recording(prepared.run_dir)
+    start_s = traffic_start_s(recording.events)
+    if start_s is None:
+        raise MeasurementError("the traffic did not begin: " + "; ".join(recording.notes))
+    down_s = sorted(_dead_sessions(recording.telemetry, start_s))
+    return Flaps(minutes, len(down_s), tuple(_moments(down_s)), judge_validity(recording).level)
+
+
+def _full_links(topology: str, minutes: float) -> dict[str, object]:
+    return {
+        "name": "full-links",
+        "title": "Links that are full, and nothing else",
+        "topology": {"use": topology, "rate_mbps": 8, "queue_packets": 100},
+        "traffic": {
+            "kind": "peak",
+            "interval_s": _STEP_S,
+            "steps": max(2, round(60 * minutes / _STEP_S)),
+            "shortest_path_mlu": 1.3,
+        },
+    }
+
+
+def _dead_sessions(telemetry: Iterable[FromController], start_s: float) -> Iterator[float]:
+    """When ports said so, since the traffic began."""
+    states = (message for message in telemetry if isinstance(message, LinkState))
+    for state in states:
+        if not state.up and state.cause == "bfd" and state.t_s >= start_s:
+            yield state.t_s - start_s
+
+
+def _moments(reports_s: Iterable[float]) -> Iterator[float]:
+    last_s = float("-inf")
+    for report_s in reports_s:
+        if report_s - last_s > _APART_S:
+            yield report_s
+        last_s = report_s

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from benchmarks.false_flaps import Flaps, _dead_sessions, _full_links, _moments, judge
+from controller.messages import LinkState
+from playbooks.schema import load_playbook
+
+
+def test_only_dead_sessions_under_traffic_count() -> None:
+    news = [
+        LinkState(
+            t_s=9.0, datapath="s1", neighbour="s2", up=False, cause="bfd"
+        ),  # before the traffic
+        LinkState(t_s=11.0, datapath="s1", neighbour="s2", up=False, cause="bfd"),
+        LinkState(t_s=11.2, datapath="s1", neighbour="s2", up=True),
+        LinkState(t_s=12.0, datapath="s1", neighbour="s2", up=False, cause="carrier"),
+    ]
+    assert list(_dead_sessions(news, 10.0)) == [1.0]
+
+
+def test_reports_that_come_together_are_one_moment() -> None:
+    assert list(_moments([1.0, 1.1, 1.9, 5.0, 5.5])) == [1.0, 5.0]
+    assert list(_moments([])) == []
+
+
+def test_what_could_not_be_measured_is_unmet() -> None:
+    assert not judge(None).targets[0].met
+    assert judge(Flaps(30.0, 0, (), "valid")).targets[0].met
+    assert not judge(Flaps(30.0, 2, (7.0,), "valid")).targets[0].met
+
+
+def test_its_playbook_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "full-links.yaml"
+    file.write_text(yaml.safe_dump(_full_links("leaf-spine", 30.0)))
+    assert load_playbook(file).traffic.duration_s == 30 * 60
