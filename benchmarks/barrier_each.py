@@ -15,6 +15,7 @@ from typing import Any
 from controller import openflow, runtime
 from controller.flow_entries import FlowEntry, route_entries
 from controller.flow_table import Change
+from controller.trees import References, Trees
 from topologies.addressing import address
 from topologies.model import Topology
 from topologies.paths import shortest_paths
@@ -55,9 +56,10 @@ def install_one_by_one(topology: Topology, run_dir: Path) -> tuple[int, float]:
 def _entries(topology: Topology) -> dict[str, list[FlowEntry]]:
     by_switch: defaultdict[str, list[FlowEntry]] = defaultdict(list)
     addressing = address(topology)
-    for label, (pair, path) in enumerate(shortest_paths(topology).items(), start=1):
-        route = route_entries(addressing, pair, path, label)
-        for entry in (*route.behind, route.ingress):
+    trees, references = Trees(count(1).__next__), References()
+    for pair, path in shortest_paths(topology).items():
+        route = route_entries(addressing, pair, path, trees.label(pair[1], path))
+        for entry in (*references.take(route.behind), route.ingress):
             by_switch[entry.switch].append(entry)
     return by_switch
 

@@ -93,7 +93,7 @@ class _Tracer:
             return None
         labels = iter([ingress.label, *branches])
         group_id = self._protection.group_id
-        entries = way_entries(self._addressing, routed, way, labels.__next__, group_id)
+        entries = way_entries(self._addressing, routed, way, lambda _: next(labels), group_id)
         entries = entries.marked(ingress.requested)
         whole = self._entries.issuperset((entries.ingress, *entries.behind))
         return (way, entries) if whole else None

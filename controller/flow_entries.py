@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 from itertools import pairwise
 
 from controller.flows import Flow, Protocol, Routed
@@ -177,7 +178,9 @@ class RouteEntries:
 
     def marked(self, requested: bool) -> RouteEntries:
         """The same route, placed by a client or not: the switch itself remembers it."""
-        cookie = self.ingress.cookie & ~_REQUESTED | requested * _REQUESTED
+        if requested == self.ingress.requested:
+            return self
+        cookie = self.ingress.cookie ^ _REQUESTED
         return replace(self, ingress=replace(self.ingress, cookie=cookie))
 
 
@@ -238,21 +241,34 @@ def route_entries(
         output=output[path[0]],
         group=group.get(path[0]),
     )
-    by_label: Match = frozenset({("eth_dst", label_mac(label))})
     behind = [
-        _entry(
+        _label_entry(
             switch,
-            Kind.EGRESS if switch == egress else Kind.TRANSIT,
-            by_label,
             label,
-            table=LABELS,
-            set_eth_dst=addressing.mac[target] if switch == egress else None,
-            output=output[switch],
-            group=group.get(switch),
+            addressing.mac[target] if switch == egress else None,
+            output[switch],
+            group.get(switch),
         )
         for switch in path[1:]
     ]
     return RouteEntries(ingress, tuple(reversed(behind)))
+
+
+@lru_cache(maxsize=1 << 14)  # routes share labels
+def _label_entry(
+    switch: str, label: int, mac: str | None, output: int, group: int | None
+) -> FlowEntry:
+    """The entry that leads a label on, or ends it at the host with the address `mac`."""
+    return _entry(
+        switch,
+        Kind.TRANSIT if mac is None else Kind.EGRESS,
+        frozenset({("eth_dst", label_mac(label))}),
+        label,
+        table=LABELS,
+        set_eth_dst=mac,
+        output=output,
+        group=group,
+    )
 
 
 def detour_transit(switch: str, tag: int, output: int) -> FlowEntry:

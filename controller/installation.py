@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
@@ -25,6 +26,7 @@ from controller.policies import policy_meters
 from controller.protection import Protection
 from controller.reroute import drain_s
 from controller.standing_entries import standing_entries
+from controller.trees import References, Trees
 from controller.way_entries import way_entries
 from topologies.addressing import address
 from topologies.detours import Detour, Hop
@@ -133,6 +135,7 @@ class Installation:
         self._clock = clock
         self._addressing = address(topology)
         self._labels = Labels()
+        self._references = References()
         self._protection = Protection(self._addressing, detours)
         self.avoided: frozenset[DirectedLink] = frozenset()
         """See `avoid`."""
@@ -157,12 +160,14 @@ class Installation:
         """
         here = {pair for pair, way in targets.items() if self._confirmed_on(pair, way)}
         pinned = [entry for pair in here for entry in self._pin(pair, requested)]
+        trees = Trees(self._labels.fresh)
         new = {
-            pair: InstalledRoute(way, self._entries(pair, way).marked(requested))
+            pair: InstalledRoute(way, self._entries(pair, way, trees).marked(requested))
             for pair, way in targets.items()
             if pair not in here
         }
-        lost = self._commit(put(entry for r in new.values() for entry in r.entries.behind))
+        behind = (entry for route in new.values() for entry in route.entries.behind)
+        lost = self._commit(put(self._references.take(behind)))
         installed_s = self._clock()
         failed = _failures(new, lost, obstacle)
         self.retire(Leftovers(tuple(e for pair in failed for e in new[pair].entries.behind)))
@@ -203,10 +208,10 @@ class Installation:
         return Moved(released, failed, now_s, now_s, leftovers)
 
     def retire(self, leftovers: Leftovers, then: Callable[[], None] | None = None) -> None:
-        """Remove `leftovers` once no packet needs them, then call `then`."""
+        """Remove what no other route needs of `leftovers` once no packet does; call `then`."""
 
         def retire_now() -> None:
-            self._commit(remove(leftovers.entries))
+            self._commit(remove(self._references.give_up(leftovers.entries)))
             if then:
                 then()
 
@@ -264,7 +269,7 @@ class Installation:
         self._labels.taken.update(found.labels)
         self._tables.apply(put(found.drops))
         for pair, (way, route) in found.routes.items():
-            self._tables.apply(put([route.ingress, *route.behind]))
+            self._tables.apply(put([route.ingress, *self._references.take(route.behind)]))
             self.routes[pair] = InstalledRoute(way, route)
         return {pair: route.way for pair, route in self.routes.items()}
 
@@ -284,9 +289,9 @@ class Installation:
         lost = self._commit([Change(entry, remove=not dropped)])
         return _later(ingress, lost[ingress]) if ingress in lost else ""
 
-    def _entries(self, routed: Routed, way: Way) -> RouteEntries:
-        group_id = self._protection.group_id
-        return way_entries(self._addressing, routed, way, self._labels.fresh, group_id)
+    def _entries(self, routed: Routed, way: Way, trees: Trees) -> RouteEntries:
+        label_of = partial(trees.label, pair_of(routed)[1])
+        return way_entries(self._addressing, routed, way, label_of, self._protection.group_id)
 
     def _missing_meters(self, switches: Sequence[str]) -> list[MeterChange]:
         wanted = [meter for meter in self._meters if meter.switch in switches]

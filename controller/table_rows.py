@@ -7,12 +7,15 @@ of the nodes behind port numbers, so any entry can be shown, whoever put it ther
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from controller.flow_entries import kind_of, pair_of
 from topologies.addressing import Addressing
 from topologies.model import OdPair
+from topologies.policies import ANYONE
 
 _FIELD = re.compile(r"\b(cookie|duration|table|n_packets|n_bytes|priority)=([\w.]+),? ?")
 _DEFAULT_PRIORITY = 32768
@@ -35,7 +38,7 @@ class FlowRow:
     kind: str
     """What the controller has put it there for; empty for somebody else's."""
     pair: OdPair | None
-    """Whose packets it is for, where that can be told."""
+    """Whose packets it is for, where that can be told; `ANYONE` to a host if several share it."""
     match: str
     actions: str
     packets: int | None
@@ -56,16 +59,16 @@ class GroupRow:
 
 def label_pairs(addressing: Addressing, dumps: Mapping[str, str]) -> Mapping[str, OdPair]:
     """The pair that each label stands for, from the ingress entries of all switches and the
-    branches of splits."""
-    pairs: dict[str, OdPair] = {}
+    branches of splits; of pairs that share a label, the source is `ANYONE`."""
+    pairs: defaultdict[str, set[OdPair]] = defaultdict(set)
     for switch, line in ((name, line) for name in dumps for line in dumps[name].splitlines()):
         pair, label = _addressed(addressing, switch, line), _GIVES_LABEL.search(line)
         if pair and label:
-            pairs[label[1]] = pair
+            pairs[label[1]].add(pair)
     for line in (line for dump in dumps.values() for line in dump.splitlines()):
         if branch := _BRANCH.search(line):
-            pairs[branch[2]] = pairs[branch[1]]
-    return pairs
+            pairs[branch[2]] |= pairs[branch[1]]
+    return {label: _together(sharing) for label, sharing in pairs.items() if sharing}
 
 
 def flow_rows(
@@ -108,6 +111,11 @@ def _flow_row(
         packets=_number(fields.get("n_packets")),
         bytes=_number(fields.get("n_bytes")),
     )
+
+
+def _together(pairs: AbstractSet[OdPair]) -> OdPair:
+    source, target = min(pairs)
+    return (source if len(pairs) == 1 else ANYONE), target
 
 
 def _addressed(addressing: Addressing, switch: str, text: str) -> OdPair | None:

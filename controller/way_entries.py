@@ -1,7 +1,7 @@
 """The entries of a whole way: of a single path, or of all the paths of a split.
 
-Every path of a split has a label and entries of its own, as if it were the only one, and the split
-has a label, too. The ingress entry sets that one, and writes a hash of addresses, protocol and
+Every path of a split has a label and entries, as if it were the only one, and the split has a label
+of its own, too. The ingress entry sets that one, and writes a hash of addresses, protocol and
 ports, modulo the sum of all weights, into a register. In the table of labels, a branch entry for
 each of its values does what the ingress entry of the path would: set the label, and send.
 """
@@ -31,19 +31,20 @@ def way_entries(
     addressing: Addressing,
     routed: Routed,
     way: Way,
-    next_label: Callable[[], int],
+    label_of: Callable[[Way], int],
     group_id: Callable[[Hop], int | None],
 ) -> RouteEntries:
-    """The entries that carry `routed`, each path under a label of its own.
+    """The entries that carry `routed`.
 
-    `next_label` gives the label that the ingress entry sets, then those of the branches of a
+    `label_of` is asked for the label that the ingress entry sets, then for those of the paths of a
     split; `group_id` names the group that protects a hop, if one does.
     """
-    label = next_label()
+    label = label_of(way)
     if not isinstance(way, Split):
         return route_entries(addressing, routed, way, label, group_id)
     parts = [
-        route_entries(addressing, routed, path, next_label(), group_id) for path, _ in way.branches
+        route_entries(addressing, routed, path, label_of(path), group_id)
+        for path, _ in way.branches
     ]
     shares = [
         part.ingress

@@ -121,8 +121,9 @@ def test_an_entry_becomes_a_flow_mod_that_keeps_counters() -> None:
 
 
 def split_entries(group: int | None = None) -> RouteEntries:
+    labels = count(1)
     way = Split(((("s0", "s1", "s2"), 2), (("s0", "s3", "s2"), 1)))
-    return way_entries(ADDRESSING, ("h0", "h2"), way, count(1).__next__, lambda _: group)
+    return way_entries(ADDRESSING, ("h0", "h2"), way, lambda _: next(labels), lambda _: group)
 
 
 def test_the_ingress_of_a_split_writes_a_hash_of_ports_too_and_is_read_back() -> None:

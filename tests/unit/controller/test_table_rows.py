@@ -52,6 +52,12 @@ def test_the_labels_of_a_split_stand_for_its_pair() -> None:
     assert flow_rows(ADDRESSING, "s0", branch, labels)[0].kind == "branch"
 
 
+def test_pairs_that_share_a_label_are_from_anyone() -> None:
+    other = INGRESS.replace(f"in_port={ACCESS}", f"in_port={ADDRESSING.port['s1', 'h1']}")
+    labels = label_pairs(ADDRESSING, {"s0": INGRESS, "s1": TRANSIT + other})
+    assert labels == {LABEL: ("any", "h2")}
+
+
 def test_a_group_has_its_counters_where_they_are_known() -> None:
     dump = (
         "OFPST_GROUP_DESC reply (OF1.3) (xid=0x2):\n"
