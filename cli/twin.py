@@ -65,17 +65,19 @@ def _heading(image: MirrorImage) -> str:
 
 def _switches(image: MirrorImage) -> Table:
     table = Table("switch", box=None, pad_edge=False)
-    for heading in ("connected", "ports, age", "flows, age"):
+    for heading in ("connected", "ports, age", "flows, age", "groups"):
         table.add_column(heading, justify="right")
     for switch in image.switches:
         connected = "yes" if switch.connected else "[red]no[/]"
-        table.add_row(switch.name, connected, _age(switch.ports_age_s), _age(switch.flows_age_s))
+        ages = _age(switch.ports_age_s), _age(switch.flows_age_s)
+        table.add_row(switch.name, connected, *ages, str(len(switch.groups)))
     return table
 
 
 def _links(image: MirrorImage) -> Table:
     table = Table("link", box=None, pad_edge=False)
-    for heading in ("state", "Mbit/s", "carries", "of that", "lost", "delay", "age"):
+    headings = ("state", "Mbit/s", "carries", "of that", "lost", "age", "delay", "measured", "age")
+    for heading in headings:
         table.add_column(heading, justify="right")
     for link in image.links:
         table.add_row(
@@ -85,8 +87,10 @@ def _links(image: MirrorImage) -> Table:
             _rate_of(link),
             _figure(link.utilisation, 100, " %"),
             _figure(link.loss_share, 100, " %"),
-            f"{link.configured_delay_ms:g} ms",
             _age(link.age_s),
+            f"{link.configured_delay_ms:g} ms",
+            _figure(link.measured_delay_ms, 1, " ms"),
+            _age(link.delay_age_s),
         )
     return table
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from controller.messages import FromController, Route, WeightedPath, route_of
+from controller.messages import FromController, GroupCounters, Route, WeightedPath, route_of
 from playbooks.learnt import learnt, records_of_the_living
 from playbooks.plan import read_plan
 from results.run_directory import Event, RunDirectory, read_lines
@@ -36,6 +36,8 @@ class SwitchImage:
     connected: bool
     ports_age_s: float | None
     flows_age_s: float | None
+    groups: tuple[GroupCounters, ...]
+    """As last counted."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class LinkImage:
     loss_share: float | None
     """Of the packets sent lately."""
     configured_delay_ms: float
+    measured_delay_ms: float | None
+    """By the controller's last probe that arrived; a busy machine makes probes late."""
+    delay_age_s: float | None
     age_s: float | None
 
 
@@ -153,6 +158,7 @@ def _switches(mirror: Mirror, now_s: float) -> tuple[SwitchImage, ...]:
             connected=switch.name in connected,
             ports_age_s=_known(now_s - mirror.newest_port_s(switch.name)),
             flows_age_s=_known(now_s - mirror.newest_flow_s(switch.name)),
+            groups=mirror.groups(switch.name),
         )
         for switch in mirror.indexing.topology.switches
     )
@@ -162,6 +168,7 @@ def _links(mirror: Mirror, believed_bps: FloatArray, now_s: float) -> tuple[Link
     indexing = mirror.indexing
     sent_bps = mirror.sent_bps(now_s, PORT_WINDOW_S)
     loss = mirror.link_loss(now_s - _LAG_S - _LOSS_WINDOW_S, now_s - _LAG_S)
+    delay_ms, told_s = mirror.probes.newest()
     return tuple(
         LinkImage(
             sender=here,
@@ -173,6 +180,8 @@ def _links(mirror: Mirror, believed_bps: FloatArray, now_s: float) -> tuple[Link
             utilisation=_known(sent_bps[number] / believed_bps[number]),
             loss_share=_known(loss[number]),
             configured_delay_ms=float(indexing.delay_ms[number]),
+            measured_delay_ms=_known(delay_ms[number]),
+            delay_age_s=_known(now_s - told_s[number]),
             age_s=_known(now_s - mirror.newest_port_s(here)),
         )
         for number, (here, there) in enumerate(indexing.topology.core_directions)

@@ -50,6 +50,11 @@ class CounterSeries:
         """Time of the last reading; minus infinity before the first."""
         return self._times_s[-1] if self._times_s else -np.inf
 
+    @property
+    def newest(self) -> FloatArray:
+        """(width,) the last reading; NaN before the first."""
+        return self._values[-1] if self._values else self._unknown()
+
     def rates(self, now_s: float, window_s: float) -> FloatArray:
         """Mean growth per second over about `window_s` up to the last reading.
 

@@ -12,7 +12,10 @@ import numpy as np
 from controller.messages import (
     DatapathState,
     FromController,
+    GroupCounters,
+    GroupStats,
     Hello,
+    LinkDelays,
     LinkState,
     OdStats,
     PortCounters,
@@ -24,13 +27,14 @@ from topologies.model import DirectedLink, OdPair, Way
 from topologies.splits import paths_of
 from twin.counters import CounterSeries
 from twin.indexing import FloatArray, Indexing, IntArray
+from twin.probes import LinkProbes
 
 FLOW_LAG_S = 0.25
 """Mean age of a flow counter when it is read: Open vSwitch refreshes them every 500 ms."""
 
 
 class Mirror:
-    """Counters, routes and link states of one network.
+    """Counters, routes, link states and delays of one network.
 
     Arrays per link follow `Indexing.directions`, arrays per pair `Indexing.pairs`.
     """
@@ -40,10 +44,12 @@ class Mirror:
         self.routing: dict[OdPair, Way] = {}
         self.ready = False
         """Whether all routes have been confirmed since the last connection."""
+        self.probes = LinkProbes(indexing, keep_s)
         self._connected: set[str] = set()
         self._down_ports: set[DirectedLink] = set()
         self._ports: dict[str, CounterSeries] = {}
         self._flows: dict[str, CounterSeries] = {}
+        self._groups: dict[str, GroupStats] = {}
         self._leaving: dict[str, IntArray] = {}
         self._arriving: dict[str, IntArray] = {}
         self._neighbours: dict[str, list[str]] = {}
@@ -73,6 +79,11 @@ class Mirror:
                 self._take_ports(message)
             case OdStats():
                 self._take_flows(message)
+            case GroupStats(datapath=switch, t_s=t_s):
+                if switch not in self._groups or t_s > self._groups[switch].t_s:
+                    self._groups[switch] = message
+            case LinkDelays():
+                self.probes.receive(message)
             case _:
                 pass
 
@@ -112,6 +123,29 @@ class Mirror:
     def telemetry_age_s(self, now_s: float) -> float:
         """Age of the newest counter; infinite before the first."""
         return now_s - max(series.newest_s for series in self._ports.values())
+
+    def groups(self, switch: str) -> tuple[GroupCounters, ...]:
+        """The groups of `switch` as last counted."""
+        return self._groups[switch].groups if switch in self._groups else ()
+
+    def counted(self) -> FloatArray:
+        """(4, links) newest counters: bytes sent, bytes arrived, packets sent, packets arrived.
+
+        Each by the switch at that end; NaN for hosts, and where nothing was counted.
+        """
+        counts = np.full((4, len(self.indexing.directions)), np.nan)
+        for switch, series in self._ports.items():
+            table = series.newest.reshape(4, -1)
+            counts[::2, self._leaving[switch]] = table[::2]
+            counts[1::2, self._arriving[switch]] = table[1::2]
+        return counts
+
+    def od_counted(self) -> FloatArray:
+        """(pairs,) newest flow counters, in bytes; NaN where nothing was counted."""
+        counts = np.full(len(self.indexing.pairs), np.nan)
+        for switch, series in self._flows.items():
+            counts[self.indexing.pairs_of_switch[switch]] = series.newest
+        return counts
 
     def sent_bps(self, now_s: float, window_s: float) -> FloatArray:
         """(links,) offered to each link by its switch (for a host's uplink: what arrived).

@@ -31,6 +31,13 @@ class LinkProbes:
             while told[0][0] < message.t_s - self._keep_s:
                 told.popleft()
 
+    def newest(self) -> tuple[FloatArray, FloatArray]:
+        """(links,) the last known delay in ms as it was told, and when; NaN where there is none."""
+        last = np.full((len(self._told), 2), np.nan)
+        for link, told in enumerate(self._told):
+            last[link] = next((one for one in reversed(told) if not np.isnan(one[1])), np.nan)
+        return last[:, 1], last[:, 0]
+
     def delay_ms(self, start_s: float, end_s: float) -> FloatArray:
         """(links,) least of the delays told over [start_s, end_s); NaN where there are none.
 

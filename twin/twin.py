@@ -14,7 +14,6 @@ from controller.messages import (
     DropDone,
     FromController,
     Hello,
-    LinkDelays,
     LinkState,
     PortStats,
     Reroute,
@@ -45,7 +44,6 @@ from twin.model import PerformanceModel
 from twin.observation import Observer
 from twin.output import Output, RequestIds
 from twin.policy import Policy, Proposal
-from twin.probes import LinkProbes
 from twin.records import Decision, DelayPredicted, Mirrored
 from twin.residual import Residual
 from twin.scores import LinkScorer
@@ -93,8 +91,7 @@ class Twin:
         self._counters = CounterWatch(imputer)
         self._decisions = DecisionWatch()
         self._trust = GainTrust()
-        self._probes = LinkProbes(self._indexing, keep_s)
-        self._observer = Observer(self.model, self._probes)
+        self._observer = Observer(self.model, self.mirror.probes)
         self._scorer = LinkScorer(self.model)
         self._capacity = CapacityWatch(self.model)
         self._health = LinkHealth(self.model)
@@ -118,8 +115,6 @@ class Twin:
                 self._mitigation.controller_restarted()
             case PortStats(datapath=switch):
                 self._fresh.add(switch)
-            case LinkDelays():
-                self._probes.receive(message)
             case LinkState(t_s=t_s):
                 self._link_changed_s = t_s
             case Routes(t_s=t_s):

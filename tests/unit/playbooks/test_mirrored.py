@@ -8,7 +8,7 @@ import pytest
 from recorded_telemetry import network, recorded, telemetry
 
 from cli.main import main
-from controller.messages import Route, Routes, WeightedPath
+from controller.messages import LinkDelay, LinkDelays, Route, Routes, WeightedPath
 from playbooks.mirrored import NotMirroredError, mirrored
 from topologies.paths import shortest_paths
 
@@ -38,6 +38,25 @@ def test_what_is_not_known_is_none_with_its_age(tmp_path: Path) -> None:
     assert by_name["s3"].ports_age_s is None, "it never said anything"
     links = {(link.sender, link.receiver): link for link in image.links}
     assert links["s3", "s1"].sent_bps == 0.0, "s1 counts what arrives"
+
+
+def test_the_last_probe_that_came_tells_the_delay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(t_s: float, to_s2: float | None) -> LinkDelays:
+        links = LinkDelay("s2", to_s2, 0.1), LinkDelay("s3", None, None)
+        return LinkDelays(t_s=t_s, datapath="s1", links=links)
+
+    probes = told(107.0, 1.75), told(108.0, None)
+    image = mirrored(recorded(tmp_path, [*telemetry(106.0), *probes]), 9.0, runs=False)
+    links = {(link.sender, link.receiver): link for link in image.links}
+    assert links["s1", "s2"].configured_delay_ms == 1.0
+    assert links["s1", "s2"].measured_delay_ms == 1.75
+    assert links["s1", "s2"].delay_age_s == pytest.approx(2.0)
+    assert links["s1", "s3"].measured_delay_ms is None
+    assert links["s1", "s3"].delay_age_s is None
+    assert main(["twin", str(tmp_path), "--at", "9"]) == 0
+    assert "1.75 ms" in capsys.readouterr().out
 
 
 def test_a_split_shows_every_path_with_its_weight(

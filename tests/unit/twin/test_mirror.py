@@ -8,6 +8,7 @@ from small_networks import demand, square
 from controller.messages import (
     Discovery,
     Gap,
+    GroupCounters,
     GroupStats,
     Hello,
     LinkDelays,
@@ -72,6 +73,27 @@ def test_rates_per_pair_and_frames() -> None:
     frame_bits = mirror.frame_bits(network.now_s, 2.0)
     assert frame_bits[link("s1", "s2")] == pytest.approx(1442 * 8, rel=0.01)
     assert np.isnan(frame_bits[link("s3", "s2")])
+
+
+def test_counters_are_those_read_last() -> None:
+    network, mirror = observed(5)
+    sent, arrived, sent_packets, arrived_packets = mirror.counted()
+    assert sent[link("s1", "s2")] > arrived[link("s1", "s2")] > 0
+    assert sent_packets[link("s1", "s2")] > arrived_packets[link("s1", "s2")] > 0
+    assert np.isnan(sent[link("h1", "s1")])
+    assert arrived[link("h1", "s1")] > 0
+    counted = mirror.od_counted()
+    assert (counted[DEMAND > 0] > 0).all()
+    assert (counted <= network.od_refreshed).all()
+
+
+def test_groups_are_those_told_last() -> None:
+    mirror = Mirror(Indexing(TOPOLOGY), 30.0)
+    assert mirror.groups("s1") == ()
+    old, new = (GroupCounters(7, n, 100 * n, (n, 0)) for n in (1, 2))
+    mirror.receive(GroupStats(t_s=2.0, datapath="s1", groups=(new,)))
+    mirror.receive(GroupStats(t_s=1.0, datapath="s1", groups=(old,)))
+    assert mirror.groups("s1") == (new,)
 
 
 def test_matrix_follows_the_port_before_the_flow_counters_do() -> None:
