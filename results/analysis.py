@@ -11,8 +11,10 @@ import numpy as np
 from generators.fidelity import Fidelity
 from results.fault_events import FAULT_KINDS
 from results.fidelity_details import fidelity_document
+from results.foreseen_details import foreseen_document
 from results.metrics import (
     delivery,
+    foresight,
     lab,
     latency,
     learning,
@@ -233,7 +235,8 @@ def _recovery(recording: Recording, window: Window) -> dict[str, Any]:
 def _prediction(recording: Recording, window: Window) -> dict[str, Any]:
     twin = recording.twin
     forecast = prediction.forecast_accuracy(twin, window)
-    delays = prediction.delay_accuracy(twin, recording.probes, recording.topology, window)
+    compared = prediction.delay_comparisons(twin, recording.probes, recording.topology, window)
+    delays = prediction.delay_accuracy(compared)
     decisions = prediction.decision_documents(twin)
     by_horizon = [
         prediction.forecast_accuracy(twin, window, horizon) for horizon in prediction.horizons(twin)
@@ -250,6 +253,8 @@ def _prediction(recording: Recording, window: Window) -> dict[str, Any]:
             "twin_delay": delays and {"bias_ms": delays.bias_ms, "comparisons": delays.comparisons},
             "decisions": [{**one, "t_s": one["t_s"] - window.start_s} for one in decisions],
             "imputation_nmae": prediction.imputation_nmae(twin),
+            "foreseen": foreseen_document(recording, window, compared, STEP_S),
+            "staleness_ms_over_time": foresight.staleness_over_time_ms(twin, window, STEP_S),
         },
     }
 

@@ -7,10 +7,11 @@ the timeline did, `act` for what the twin did.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+
+from results.axes import Scale, framed, rule, text
 
 WIDTH = 1000
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 36, 24
@@ -51,33 +52,6 @@ class Bar:
     instants: tuple[tuple[float, str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """A linear scale from values to pixels."""
-
-    low: float
-    high: float
-    from_px: float
-    to_px: float
-
-    def __call__(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return round(self.from_px + share * (self.to_px - self.from_px), 1)
-
-    def ticks(self, about: int) -> list[float]:
-        """Round values (1, 2, 5 times a power of ten) within the scale."""
-        step = nice_step((self.high - self.low) / about)
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
-        return [number * step for number in range(first, last + 1)]
-
-
-def nice_step(least: float) -> float:
-    """Return the smallest of 1, 2, 5 times a power of ten that is at least `least`."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
-
-
 def line_chart(
     series: Sequence[Series],
     step_s: float,
@@ -96,8 +70,8 @@ def line_chart(
     if not known or end_s <= 0:
         return ""
     top = max(*known, reference or 0.0, 1e-9) * 1.08
-    x = _Scale(0.0, end_s, _LEFT, WIDTH - _RIGHT)
-    y = _Scale(0.0, top, height - _BOTTOM, _TOP)
+    x = Scale(0.0, end_s, _LEFT, WIDTH - _RIGHT)
+    y = Scale(0.0, top, height - _BOTTOM, _TOP)
     shown = [marker for marker in markers if 0 <= marker.t_s <= end_s]
     parts = [
         *_spans(shown, x, y),
@@ -107,50 +81,45 @@ def line_chart(
         *_events(shown, x, y),
         *_readings(series, step_s, (unit, x_unit), x, y),
     ]
-    return _svg(parts, height, f"{', '.join(one.label for one in series)} over time")
+    return framed(parts, WIDTH, height, f"{', '.join(one.label for one in series)} over time")
 
 
-def bar_chart(bars: Sequence[Bar], unit: str, up_to: float = 0.0, row: int = 20) -> str:
-    """Return horizontal bars on a common scale from 0 to at least `up_to`, a row each."""
+def bar_chart(bars: Sequence[Bar], unit: str, label: str, up_to: float = 0.0, row: int = 20) -> str:
+    """Return horizontal bars on a common scale from 0 to at least `up_to`, a row each.
+
+    `label` says what they are to those who cannot see them.
+    """
     if not bars:
         return ""
     left, above = 170, 10
     height = above + row * len(bars) + _BOTTOM
     ends = [max(bar.end, *(at for at, _, _ in bar.instants), 0.0) for bar in bars]
-    x = _Scale(
-        min(0.0, *(bar.start for bar in bars)), max(*ends, up_to, 1.0) * 1.02, left, WIDTH - 90
-    )
+    begins = [min(bar.start, *(at for at, _, _ in bar.instants), 0.0) for bar in bars]
+    x = Scale(min(begins), max(*ends, up_to, 1.0) * 1.02, left, WIDTH - 90)
     bottom = height - _BOTTOM
     parts = [_vertical_tick(x(tick), above - 4, bottom, f"{tick:g}") for tick in x.ticks(8)]
-    parts.append(_text(WIDTH - 90 + 6, bottom + 15, unit, "tick", "start"))
+    parts.append(text(WIDTH - 90 + 6, bottom + 15, unit, "tick", "start"))
     for index, bar in enumerate(bars):
         parts += _bar(bar, above + row * index, row, left, x)
-    return _svg(parts, height, "Outages by host pair")
+    return framed(parts, WIDTH, height, label)
 
 
-def _svg(parts: Iterable[str], height: int, label: str) -> str:
-    return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
-    )
-
-
-def _grid(x: _Scale, y: _Scale, unit: str, x_unit: str) -> Iterator[str]:
+def _grid(x: Scale, y: Scale, unit: str, x_unit: str) -> Iterator[str]:
     for tick in y.ticks(4):
-        yield _rule(x.from_px, y(tick), x.to_px, y(tick), "axis" if tick == 0 else "grid")
-        yield _text(x.from_px - 6, y(tick) + 3.5, f"{tick:g}", "tick", "end")
+        yield rule(x.from_px, y(tick), x.to_px, y(tick), "axis" if tick == 0 else "grid")
+        yield text(x.from_px - 6, y(tick) + 3.5, f"{tick:g}", "tick", "end")
     for tick in x.ticks(10):
-        yield _text(x(tick), y.from_px + 15, f"{tick:g}", "tick", "middle")
-    yield _text(x.to_px, y.from_px + 15, x_unit, "tick", "end")
-    yield _text(4, y.to_px - 20, unit, "tick", "start")
+        yield text(x(tick), y.from_px + 15, f"{tick:g}", "tick", "middle")
+    yield text(x.to_px, y.from_px + 15, x_unit, "tick", "end")
+    yield text(4, y.to_px - 20, unit, "tick", "start")
 
 
-def _reference(level: float | None, x: _Scale, y: _Scale) -> Iterator[str]:
+def _reference(level: float | None, x: Scale, y: Scale) -> Iterator[str]:
     if level is not None:
-        yield _rule(x.from_px, y(level), x.to_px, y(level), "reference")
+        yield rule(x.from_px, y(level), x.to_px, y(level), "reference")
 
 
-def _line(one: Series, step_s: float, x: _Scale, y: _Scale) -> str:
+def _line(one: Series, step_s: float, x: Scale, y: Scale) -> str:
     """A line through the middles of the steps; a lone value between holes becomes a dot."""
     commands: list[str] = []
     before: float | None = None
@@ -162,7 +131,7 @@ def _line(one: Series, step_s: float, x: _Scale, y: _Scale) -> str:
     return f'<path class="line {one.style}" d="{"".join(commands)}"/>'
 
 
-def _spans(markers: Iterable[Marker], x: _Scale, y: _Scale) -> Iterator[str]:
+def _spans(markers: Iterable[Marker], x: Scale, y: Scale) -> Iterator[str]:
     for marker in markers:
         if marker.until_s is not None:
             width = max(1.0, x(min(marker.until_s, x.high)) - x(marker.t_s))
@@ -172,7 +141,7 @@ def _spans(markers: Iterable[Marker], x: _Scale, y: _Scale) -> Iterator[str]:
             )
 
 
-def _events(markers: Sequence[Marker], x: _Scale, y: _Scale) -> Iterator[str]:
+def _events(markers: Sequence[Marker], x: Scale, y: Scale) -> Iterator[str]:
     """A rule for each, its label above: what was done in one row, what the twin did in another.
 
     Labels that would collide stay in the tooltip.
@@ -182,18 +151,18 @@ def _events(markers: Sequence[Marker], x: _Scale, y: _Scale) -> Iterator[str]:
     for marker in sorted(markers, key=lambda one: one.t_s):
         at, style = x(marker.t_s), marker.style
         yield (
-            f'<g class="{style}">{_rule(at, row_px[style] + 4, at, y.from_px, "")}'
+            f'<g class="{style}">{rule(at, row_px[style] + 4, at, y.from_px, "")}'
             f"<title>{escape(marker.label)} at {marker.t_s:.1f} s</title></g>"
         )
         width_px = 6.5 * len(marker.label)
         start = at if at + width_px < WIDTH else at - width_px
         if start >= free_px[style]:
-            yield _text(start, row_px[style], marker.label, style, "start")
+            yield text(start, row_px[style], marker.label, style, "start")
             free_px[style] = start + width_px + 8
 
 
 def _readings(
-    series: Sequence[Series], step_s: float, units: tuple[str, str], x: _Scale, y: _Scale
+    series: Sequence[Series], step_s: float, units: tuple[str, str], x: Scale, y: Scale
 ) -> Iterator[str]:
     """An invisible column per step whose tooltip reads all values off."""
     for index in range(max(len(one.values) for one in series)):
@@ -211,34 +180,23 @@ def _readings(
         )
 
 
-def _bar(bar: Bar, top: float, row: int, left: float, x: _Scale) -> Iterator[str]:
+def _bar(bar: Bar, top: float, row: int, left: float, x: Scale) -> Iterator[str]:
     middle = top + row / 2
     style = "bar open" if bar.open_ended else "bar"
     width = max(1.5, x(bar.end) - x(bar.start))
-    yield _text(left - 10, middle + 3.5, bar.label, "tick label", "end")
+    yield text(left - 10, middle + 3.5, bar.label, "tick label", "end")
     yield (
         f'<rect class="{style}" x="{x(bar.start)}" y="{top + 4:.1f}" width="{width:.1f}" '
         f'height="{row - 8}" rx="2"><title>{escape(f"{bar.label}: {bar.text}")}</title></rect>'
     )
     for at, kind, meaning in bar.instants:
         yield (
-            f'<g class="instant {kind}">{_rule(x(at), top + 1, x(at), top + row - 1, "")}'
+            f'<g class="instant {kind}">{rule(x(at), top + 1, x(at), top + row - 1, "")}'
             f"<title>{escape(meaning)}</title></g>"
         )
     ends = max([bar.end, *(at for at, _, _ in bar.instants)])
-    yield _text(x(ends) + 6, middle + 3.5, bar.text, "tick value", "start")
+    yield text(x(ends) + 6, middle + 3.5, bar.text, "tick value", "start")
 
 
 def _vertical_tick(x: float, top: float, bottom: float, label: str) -> str:
-    return _rule(x, top, x, bottom, "grid") + _text(x, bottom + 15, label, "tick", "middle")
-
-
-def _rule(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
-    return f'<line class="{style}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>'
-
-
-def _text(x: float, y: float, text: str, style: str, anchor: str) -> str:
-    return (
-        f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
-        f"{escape(text)}</text>"
-    )
+    return rule(x, top, x, bottom, "grid") + text(x, bottom + 15, label, "tick", "middle")

@@ -101,10 +101,24 @@ def _model_plans(run: ReportedRun) -> Iterator[_Plan]:
     details, named = run.summary.details, labels(run.topology)
     error = _present([("mean over links", _at(details, ("model_error_over_time",)), "a")])
     yield _Plan("Error of the model, in what links carry", "%", error)
+    delays, loads = (_at(details, ("foreseen", name)) for name in ("delay_ms", "load_mbps"))
+    yield _Plan("Mean delay of the probed pairs, by the model and by probes", "ms", _both(delays))
+    if loads:
+        link = " → ".join(named[end] for end in loads["busiest"])
+        yield _Plan(f"Load of {link}, forecast an interval ahead", "Mbit/s", _both(loads))
+    ages = _present([("p95", _at(details, ("staleness_ms_over_time",)), "a")])
+    yield _Plan("Age of the newest counter in the twin", "ms", ages)
     for one in details.get("capacities", []):
         title = f"What {named[one['from']]} → {named[one['to']]} can carry"
         believed = [("real", one["real_mbps"], "muted"), ("believed", one["believed_mbps"], "a")]
         yield _Plan(title, "Mbit/s", _present(believed))
+
+
+def _both(foreseen: Mapping[str, Any] | None) -> list[Series]:
+    return _present(
+        (name, _at(foreseen or {}, (name,)), style)
+        for name, style in (("measured", "muted"), ("predicted", "a"))
+    )
 
 
 def _comparison_plans(before: Summary, after: Summary) -> Iterator[_Plan]:
@@ -234,7 +248,8 @@ def outage_chart(run: ReportedRun, up_to_ms: float = 0.0) -> Markup:
     outages = run.summary.details.get("outages", [])
     named = labels(run.topology)
     longest = sorted(outages, key=lambda one: -one["outage_ms"])[:MAX_BARS]
-    return Markup(bar_chart([_outage_bar(outage, named) for outage in longest], "ms", up_to_ms))
+    bars = [_outage_bar(outage, named) for outage in longest]
+    return Markup(bar_chart(bars, "ms", "Outages by host pair", up_to_ms))
 
 
 def longest_outage_ms(run: ReportedRun) -> float:

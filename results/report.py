@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from results import pictures, tables
+from results import foreseen_pictures, pictures, tables
 from results.comparison import FIGURES, Comparison, compare, metric_value
 from results.summary import ReportedRun, Summary
 from results.tables import value_text
@@ -38,6 +38,9 @@ def run_report(run: ReportedRun) -> str:
         networks=pictures.networks(run),
         busiest=pictures.busiest(run),
         outages=pictures.outage_chart(run),
+        scatters=foreseen_pictures.scatters(run),
+        link_accuracy=foreseen_pictures.link_accuracy_chart(run),
+        gains=foreseen_pictures.gains_chart(run),
         metrics=[(name, _metric_text(value)) for name, value in summary.metrics.items()],
         labels=pictures.labels(run.topology),
         clock=_clock,

@@ -110,6 +110,16 @@ def horizons(twin: Iterable[TwinRecord]) -> list[int]:
 
 
 @dataclass(frozen=True)
+class DelayComparison:
+    """Predicted and probed mean one-way delay of a pair over [start_s, end_s)."""
+
+    start_s: float
+    end_s: float
+    predicted_ms: float
+    measured_ms: float
+
+
+@dataclass(frozen=True)
 class DelayAccuracy:
     """Predicted against probed mean one-way delay, over pairs and intervals."""
 
@@ -119,16 +129,16 @@ class DelayAccuracy:
     comparisons: int
 
 
-def delay_accuracy(
+def delay_comparisons(
     twin: Iterable[TwinRecord],
     probes: Sequence[ProbeStream],
     topology: Topology,
     window: Window,
-) -> DelayAccuracy | None:
+) -> list[DelayComparison]:
     """Compare the twin's delays with the latency probes of the same pair and interval."""
     index = {pair: position for position, pair in enumerate(topology.od_pairs)}
     probed = {pair: one for pair, one in _delays_by_pair(probes).items() if pair in index}
-    errors: list[tuple[float, float]] = []
+    comparisons = []
     for record in twin:
         if not isinstance(record, DelayPredicted):
             continue
@@ -138,14 +148,23 @@ def delay_accuracy(
             first, last = np.searchsorted(sent_s, [record.start_s, record.end_s])
             delay_ms = record.od_delay_ms[index[pair]]
             if delay_ms is not None and last - first >= MIN_PROBES:
-                errors.append((delay_ms, float(delays_ms[first:last].mean())))
-    if not errors:
+                probed_ms = float(delays_ms[first:last].mean())
+                comparisons.append(
+                    DelayComparison(record.start_s, record.end_s, delay_ms, probed_ms)
+                )
+    return comparisons
+
+
+def delay_accuracy(comparisons: Sequence[DelayComparison]) -> DelayAccuracy | None:
+    """Return how far off the predicted delays were; None without any."""
+    if not comparisons:
         return None
-    predicted, measured = np.array(errors).T
+    predicted = np.array([one.predicted_ms for one in comparisons])
+    measured = np.array([one.measured_ms for one in comparisons])
     return DelayAccuracy(
         mape_percent=float(100.0 * np.mean(np.abs(predicted - measured) / measured)),
         bias_ms=float(np.mean(predicted - measured)),
-        comparisons=len(errors),
+        comparisons=len(comparisons),
     )
 
 

@@ -432,8 +432,8 @@ class RecordedRun:
             od_persistence_bps=tuple(last),
             od_mean_bps=tuple(rates[:second].mean(axis=0)),
             od_actual_bps=tuple(actual),
-            link_forecast_bps=(1.1e6, 2e6),
-            link_actual_bps=(1e6, 2e6),
+            link_forecast_bps=(1.1e6, 2e6, 0.0, 0.0, 0.0, 0.0),
+            link_actual_bps=(1e6, 2e6, 0.0, 0.0, 0.0, 0.0),
         )
 
     def _decision(self, number: int, second: float, moved: Routing) -> list[Any]:

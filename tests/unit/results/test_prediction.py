@@ -7,6 +7,7 @@ from controller.messages import Route
 from results.metrics.prediction import (
     decision_documents,
     delay_accuracy,
+    delay_comparisons,
     forecast_accuracy,
     horizons,
     imputation_nmae,
@@ -86,7 +87,8 @@ def predicted(delay_ms: float, start_s: float = 10.0) -> DelayPredicted:
 def test_twin_delay_is_compared_with_the_mean_of_the_probes_that_arrived() -> None:
     # mean of the first second: (8 * 10 + 20) / 9; one packet was lost
     stream = probe([10.0] * 8 + [20.0, None] + [500.0] * 3)
-    accuracy = delay_accuracy([predicted(10.0)], [stream], triangle(), WINDOW)
+    compared = delay_comparisons([predicted(10.0)], [stream], triangle(), WINDOW)
+    accuracy = delay_accuracy(compared)
     assert accuracy is not None
     measured = 100 / 9
     assert accuracy.mape_percent == pytest.approx(100 * (measured - 10) / measured)
@@ -95,7 +97,8 @@ def test_twin_delay_is_compared_with_the_mean_of_the_probes_that_arrived() -> No
 
 
 def test_too_few_probes_are_not_compared() -> None:
-    assert delay_accuracy([predicted(10.0)], [probe([10.0] * 4)], triangle(), WINDOW) is None
+    few = [probe([10.0] * 4)]
+    assert delay_accuracy(delay_comparisons([predicted(10.0)], few, triangle(), WINDOW)) is None
 
 
 def decision(age_ms: float, number: int = 1) -> Decision:

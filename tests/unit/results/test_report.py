@@ -12,7 +12,8 @@ from recorded_run import RecordedRun, triangle
 
 from cli import report
 from cli.errors import UserError
-from results.charts import Bar, Marker, Series, bar_chart, line_chart, nice_step
+from results.axes import nice_step
+from results.charts import Bar, Marker, Series, bar_chart, line_chart
 
 
 def recorded(policy: str, playbook: str = "network-failure") -> RecordedRun:
@@ -46,6 +47,10 @@ def test_the_page_of_a_run_stands_alone(tmp_path: Path, capsys: pytest.CaptureFi
     assert not re.search(r"(src|href)=|@import|url\(|<script", page)
     for text in ("A – B down", "flood on B", "alarm for B", "Outages", "Fidelity", "6 of 6 paths"):
         assert text in page
+    for text in ("model against probes", "forecast against ports", "Age of the newest counter"):
+        assert text in page
+    for drawn in ("Gains of the decisions", "Accuracy of the forecast by link"):
+        assert f'aria-label="{drawn}"' in page
     for drawing in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
         ElementTree.fromstring(drawing)
 
@@ -123,13 +128,13 @@ def test_holes_break_a_line() -> None:
 def test_nothing_to_draw_draws_nothing() -> None:
     assert line_chart([], 1.0, "ms") == ""
     assert line_chart([Series("x", [None, None], "a")], 1.0, "ms") == ""
-    assert bar_chart([], "ms") == ""
+    assert bar_chart([], "ms", "nothing") == ""
 
 
 def test_flat_and_zero_series_can_be_drawn() -> None:
     ElementTree.fromstring(line_chart([Series("x", [0.0, 0.0], "a")], 1.0, "ms"))
     bar = Bar("p", 0.0, 0.0, open_ended=True, text="0")
-    ElementTree.fromstring(bar_chart([bar], "ms"))
+    ElementTree.fromstring(bar_chart([bar], "ms", "outages"))
 
 
 @pytest.mark.parametrize(
