@@ -81,7 +81,7 @@ class Run:
         return {entry for name, table in self.network.tables.items() for entry in table.of(name)}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(topologies(), st.booleans(), st.integers(0, 2**32), st.integers(0, 120))
 def test_killed_anywhere_in_a_reroute_every_pair_ends_on_its_old_or_its_new_path(
     topology: Topology, protected: bool, seed: int, survives: int

@@ -40,7 +40,7 @@ def some_moves(topology: Topology, choose: random.Random) -> tuple[Route, ...]:
     return tuple(moves)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(topologies(), st.integers(0, 2**32))
 def test_planned_reroutes_lose_no_packet(topology: Topology, seed: int) -> None:
     """Packets walk while single entries change: new ones from start to end, and some slow ones
@@ -70,7 +70,7 @@ def test_planned_reroutes_lose_no_packet(topology: Topology, seed: int) -> None:
     router.work()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(topologies(), st.integers(0, 2**32))
 def test_everything_ends_connected_whatever_happens_meanwhile(
     topology: Topology, seed: int

@@ -318,7 +318,7 @@ def some_way(topology: Topology, pair: OdPair, choose: random.Random) -> Way:
     return Split(tuple((path, choose.randint(1, 5)) for path in taken))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(topologies(), st.booleans(), st.integers(0, 2**32))
 def test_between_any_two_ways_every_packet_sees_one_whole_path(
     topology: Topology, protected: bool, seed: int

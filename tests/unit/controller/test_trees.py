@@ -24,7 +24,7 @@ def new_trees() -> Trees:
     return Trees(count(1).__next__)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(topologies())
 def test_shortest_paths_have_a_label_for_each_host(topology: Topology) -> None:
     trees = new_trees()
@@ -32,7 +32,7 @@ def test_shortest_paths_have_a_label_for_each_host(topology: Topology) -> None:
     assert len(set(label.values())) == len({target for _, target in label})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(topologies(), st.integers(0, 2**32))
 def test_a_label_leads_on_in_one_way_and_to_its_end(topology: Topology, seed: int) -> None:
     choose, trees = random.Random(seed), new_trees()

@@ -76,7 +76,7 @@ def test_block_gaps_are_filled_better_than_by_the_mean(
     assert errors["vae"] < 1.1 * errors["persistence"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(scale=st.floats(1e-4, 1e4), host=st.integers(0, 11), with_past=st.booleans())
 def test_the_answer_scales_with_the_rates(
     trained_vae: TelemetryVae, history: History, scale: float, host: int, with_past: bool

@@ -194,7 +194,7 @@ traffic: {{kind: normal, interval_s: 2, steps: 4, shortest_path_mlu: 0.5}}
     assert {link.shape.queueing for link in topology.access_links} == {"fifo"}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_no_document_brings_the_reader_down(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

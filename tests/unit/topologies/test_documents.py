@@ -2,7 +2,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from topologies.documents import (
@@ -63,7 +63,6 @@ def test_hostile_text_is_refused(text: str) -> None:
         parse_document(text, "f.yaml")
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab:-[]{}#&*!|>'\"%@`,?~ \n\t0.<="))
 @example("<<: {a: 1}")
 def test_any_text_is_read_or_refused(text: str) -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from random_networks import loaded_networks
 
 from topologies.catalogue import load_topology
@@ -35,7 +35,6 @@ def test_rates_follow_the_directions() -> None:
     assert rates["core1", "core2"] == 40e6
 
 
-@settings(deadline=None)
 @given(loaded_networks())
 def test_every_bit_is_counted_once_a_hop(network: tuple[Topology, FloatArray]) -> None:
     topology, matrix = network

@@ -153,7 +153,7 @@ def key_paths(tree: Any) -> list[tuple[Any, ...]]:
     return [(key, *below) for key, child in children for below in [(), *key_paths(child)]]
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_document_brings_the_reader_down(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

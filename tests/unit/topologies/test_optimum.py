@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from random_networks import loaded_networks
 
 from topologies.catalogue import load_topology, with_core_shape
@@ -15,7 +15,6 @@ from topologies.paths import shortest_paths
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
 
-@settings(deadline=None)
 @given(loaded_networks())
 def test_the_optimum_is_no_worse_than_shortest_paths(
     network: tuple[Topology, FloatArray],
@@ -25,7 +24,6 @@ def test_the_optimum_is_no_worse_than_shortest_paths(
     assert min_max_utilisation(topology, matrix) <= shortest * (1 + 1e-6)
 
 
-@settings(deadline=None)
 @given(loaded_networks())
 def test_the_optimum_grows_with_the_matrix(network: tuple[Topology, FloatArray]) -> None:
     topology, matrix = network
@@ -33,7 +31,6 @@ def test_the_optimum_grows_with_the_matrix(network: tuple[Topology, FloatArray])
     assert twice == pytest.approx(2 * once, rel=1e-6)
 
 
-@settings(deadline=None)
 @given(loaded_networks())
 def test_everything_is_deliverable_exactly_when_no_link_must_be_overloaded(
     network: tuple[Topology, FloatArray],

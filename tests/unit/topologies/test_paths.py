@@ -1,6 +1,6 @@
 import networkx as nx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from random_networks import networks
 
@@ -29,7 +29,6 @@ def cost(graph: nx.Graph, path: Path) -> float:
     return nx.path_weight(graph, path, "cost")
 
 
-@settings(deadline=None)
 @given(networks(), WEIGHTS)
 def test_shortest_paths_are_as_short_as_those_of_networkx(
     topology: Topology, weight: Weight
@@ -43,7 +42,6 @@ def test_shortest_paths_are_as_short_as_those_of_networkx(
         assert cost(graph, path) == pytest.approx(nx.dijkstra_path_length(graph, *ends, "cost"))
 
 
-@settings(deadline=None)
 @given(networks(max_switches=6), WEIGHTS, st.integers(1, 8))
 def test_k_shortest_paths_are_the_first_of_all_simple_paths(
     topology: Topology, weight: Weight, k: int
@@ -56,7 +54,6 @@ def test_k_shortest_paths_are_the_first_of_all_simple_paths(
     assert all(len(set(path)) == len(path) for path in found)
 
 
-@settings(deadline=None)
 @given(networks(), WEIGHTS)
 def test_the_first_of_the_k_shortest_is_the_shortest(topology: Topology, weight: Weight) -> None:
     for (source, target), path in shortest_paths(topology, weight).items():

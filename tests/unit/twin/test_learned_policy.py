@@ -66,7 +66,7 @@ def test_an_episode_is_over_after_its_periods_and_the_same_seed_gives_the_same()
     assert max(map(abs, rewards())) < 0.5
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 1000), st.integers(0, MOST_MOVES))
 def test_what_is_on_offer_leads_where_it_says(seed: int, moved: int) -> None:
     topology = random_network(6, 8, seed)

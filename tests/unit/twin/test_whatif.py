@@ -66,7 +66,7 @@ def test_failures_are_ranked_by_their_damage() -> None:
     assert ranked[0][0].fail_switches == ("s3",), "without it nothing arrives"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.floats(1e4, 4e6), st.integers(1, 6))
 def test_many_matrices_at_once_are_predicted_as_one_by_one(
     seed: int, mean_bps: float, cases: int
@@ -83,7 +83,7 @@ def test_many_matrices_at_once_are_predicted_as_one_by_one(
         assert together[case].mean_delay_ms == pytest.approx(alone.mean_delay_ms)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.floats(1e4, 4e6))
 def test_what_enters_a_link_is_what_left_the_ones_before(seed: int, mean_bps: float) -> None:
     indexing = Indexing(wheel())
