@@ -75,10 +75,10 @@ def _switches(image: MirrorImage) -> Table:
 
 
 def _links(image: MirrorImage) -> Table:
-    table = Table("link", box=None, pad_edge=False)
-    headings = ("state", "Mbit/s", "carries", "of that", "lost", "age", "delay", "measured", "age")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    table = Table("link", box=None, pad_edge=False, collapse_padding=True)
+    rates = "state", "Mbit/s", "carries", "of that", "lost", "age"
+    for heading in (*rates, "delay, ms", "measured", "age"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for link in image.links:
         table.add_row(
             f"{link.sender} → {link.receiver}",
@@ -88,8 +88,8 @@ def _links(image: MirrorImage) -> Table:
             _figure(link.utilisation, 100, " %"),
             _figure(link.loss_share, 100, " %"),
             _age(link.age_s),
-            f"{link.configured_delay_ms:g} ms",
-            _figure(link.measured_delay_ms, 1, " ms"),
+            _figure(link.configured_delay_ms, 1),
+            _figure(link.measured_delay_ms, 1),
             _age(link.delay_age_s),
         )
     return table

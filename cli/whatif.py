@@ -40,6 +40,7 @@ from playbooks.situations import NoSituationError, Pictured, of_playbook, of_run
 from playbooks.stored_calibration import stored_calibration
 from topologies.model import Ways
 from twin.candidates import routing_after
+from twin.residual import Residual
 from twin.situation import Scenario, Situation, after, all_failures
 from twin.whatif import Outcome, Rerouting, predict, rank, reroute
 
@@ -94,16 +95,17 @@ def run(arguments: argparse.Namespace) -> int:
     confirmed: Confirmation | None = None
     with as_user_errors(), RunProgress(messages).shown() as progress:
         progress.label(f"whatif {arguments.what}")
+        calibration = stored_calibration()
         pictured = _pictured(arguments, progress)
         scenario = scenario_of(arguments, pictured.situation.topology)
         if arguments.sweep:
             progress.step("trying every failure")
-            document, tables = _sweep(pictured, scenario, _AT_ONCE[arguments.sweep])
+            document, tables = _sweep(pictured, scenario, _AT_ONCE[arguments.sweep], calibration)
         else:
             progress.step("looking for better routes")
             then = after(pictured.situation, scenario)
-            better = reroute(then, pictured.correction, stored_calibration())
-            document, tables = _answer(pictured, then, better)
+            better = reroute(then, pictured.correction, calibration)
+            document, tables = _answer(pictured, then, better, calibration)
         if arguments.on_packets:
             candidate = replace(then, routing=routing_after(then.routing, better.moves))
             confirmed = confirm(
@@ -153,10 +155,10 @@ def _traffic(pictured: Pictured) -> str:
 
 
 def _answer(
-    pictured: Pictured, then: Situation, better: Rerouting
+    pictured: Pictured, then: Situation, better: Rerouting, calibration: Residual | None
 ) -> tuple[dict[str, Any], list[Table]]:
-    outcome_now = predict(pictured.situation, pictured.correction, stored_calibration())
-    outcome = predict(then, pictured.correction, stored_calibration())
+    outcome_now = predict(pictured.situation, pictured.correction, calibration)
+    outcome = predict(then, pictured.correction, calibration)
     document = {
         "now": outcome_now,
         "then": outcome,
@@ -189,17 +191,38 @@ def _outcomes(columns: Mapping[str, Outcome], optimum: float) -> Table:
         table.add_column(heading, justify="right")
     rows = {
         "busiest link": [f"{100 * o.max_utilisation:.0f} %" for o in columns.values()],
-        "delay, mean over the traffic": [f"{o.mean_delay_ms:.1f} ms" for o in columns.values()],
-        "delay, of 95 % of it": [f"{o.p95_delay_ms:.1f} ms" for o in columns.values()],
-        "lost": [f"{o.loss_percent:.3g} %" for o in columns.values()],
+        "delay, mean over the traffic": [_mean(o) for o in columns.values()],
+        "delay, of 95 % of it": [_slow(o) for o in columns.values()],
+        "lost": [_lost(o) for o in columns.values()],
         "delivered": [f"{o.delivered_bps / 1e6:.3g} Mbit/s" for o in columns.values()],
         "pairs cut off": [str(len(o.cut_off)) for o in columns.values()],
     }
     for name, cells in rows.items():
         table.add_row(name, *cells)
     table.caption = f"no routing could keep the busiest link below {100 * optimum:.0f} %"
+    if any(outcome.intervals for outcome in columns.values()):
+        table.caption += "\nin brackets: where packets would lie 9 times in 10, by the calibration"
     table.caption_justify = "left"
     return table
+
+
+def _mean(outcome: Outcome) -> str:
+    bounds_ms = outcome.intervals.mean_delay_ms if outcome.intervals else None
+    return f"{outcome.mean_delay_ms:.1f} ms{_within(bounds_ms, '.1f')}"
+
+
+def _slow(outcome: Outcome) -> str:
+    bounds_ms = outcome.intervals.p95_delay_ms if outcome.intervals else None
+    return f"{outcome.p95_delay_ms:.1f} ms{_within(bounds_ms, '.1f')}"
+
+
+def _lost(outcome: Outcome) -> str:
+    bounds = outcome.intervals.loss_percent if outcome.intervals else None
+    return f"{outcome.loss_percent:.3g} %{_within(bounds, '.3g')}"
+
+
+def _within(bounds: tuple[float, float] | None, form: str) -> str:
+    return f"\n({bounds[0]:{form}} to {bounds[1]:{form}})" if bounds else ""
 
 
 def _hot(outcome: Outcome, rerouted: Outcome) -> Table:
@@ -228,17 +251,17 @@ def _moves_table(moves: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _sweep(
-    pictured: Pictured, scenario: Scenario, at_once: int
+    pictured: Pictured, scenario: Scenario, at_once: int, calibration: Residual | None
 ) -> tuple[dict[str, Any], list[Table]]:
     situation = after(pictured.situation, scenario)
     ranked = rank(
         situation,
         all_failures(situation.topology, at_once),
         pictured.correction,
-        stored_calibration(),
+        calibration,
     )
     document = {
-        "now": predict(situation, pictured.correction, stored_calibration()),
+        "now": predict(situation, pictured.correction, calibration),
         "failures": [{"fails": _victims(one), "then": outcome} for one, outcome in ranked],
     }
     table = Table(f"worst of {len(ranked)} failures", box=None, pad_edge=False)

@@ -1,4 +1,4 @@
-"""The delay that the queues imposed lately, from port counters alone.
+"""The delay that queues imposed lately, from port counters alone, and what the machine added.
 
 Below saturation waiting is random, and the queueing formula tells its mean. Near saturation and
 above it a stationary formula says little: queues build up and drain, and behind another saturated
@@ -59,8 +59,11 @@ class DelayTracker:
             self._next_s = math.ceil(now_s / SAMPLE_S) * SAMPLE_S
         frame_bits = mirror.frame_bits(now_s, _FRAME_WINDOW_S)
         frame_bits = np.where(np.isnan(frame_bits), FRAME_BITS, frame_bits)
+        od_bps = np.nan_to_num(mirror.od_bps(now_s, _LOAD_WINDOW_S))
+        variance = self._model.variance(mirror.routing, od_bps)
         while self._next_s <= now_s - _LAG_S:
-            self._looks.append(_Look(self._next_s, self._look(mirror, self._next_s, frame_bits)))
+            waiting_ms = self._look(mirror, self._next_s, frame_bits, variance)
+            self._looks.append(_Look(self._next_s, waiting_ms))
             self._next_s += SAMPLE_S
         if not self._epochs or self._epochs[-1].routing != mirror.routing:
             self._epochs.append(_Epoch(now_s, dict(mirror.routing)))
@@ -80,12 +83,13 @@ class DelayTracker:
             total += share * self._model.path_delay_ms(routing, link_delay_ms)
         return total
 
-    def _look(self, mirror: Mirror, t_s: float, frame_bits: FloatArray) -> FloatArray:
-        """(links,) waiting at one instant; NaN where nothing is known."""
+    def _look(
+        self, mirror: Mirror, t_s: float, frame_bits: FloatArray, variance: FloatArray
+    ) -> FloatArray:
+        """(links,) waiting at one instant, what the machine adds included; NaN: not known."""
         indexing = self._model.indexing
         rate_bps = self._model.rate_bps
         sent_bps = mirror.mean_sent_bps(t_s - _LOAD_WINDOW_S, t_s)
-        variance = self._model.correction.variance
         formula_bits = frame_bits * waiting_packets(
             np.nan_to_num(sent_bps / rate_bps), variance, indexing.queue_packets
         )
@@ -93,6 +97,8 @@ class DelayTracker:
         # One frame more than the queue alone: its own transmission, or for a small packet that of
         # another, since senders emit in clumps (so measured, at several rates).
         waiting_ms = (waiting_bits + frame_bits) / rate_bps * 1e3
+        frames_per_s = np.nansum(np.minimum(sent_bps, rate_bps)) / FRAME_BITS
+        waiting_ms += self._model.residual.machine_ms(frames_per_s)
         return np.asarray(np.where(np.isnan(sent_bps), np.nan, waiting_ms))
 
     def _corrected(
@@ -124,7 +130,7 @@ class DelayTracker:
 
     def _link_delay_ms(self, start_s: float, end_s: float) -> FloatArray:
         indexing = self._model.indexing
-        idle_ms = FRAME_BITS / self._model.rate_bps * 1e3
+        idle_ms = FRAME_BITS / self._model.rate_bps * 1e3 + self._model.residual.hop_ms
         looks = [look for look in self._looks if start_s < look.t_s <= end_s]
         if not looks:  # shorter than the spacing
             looks = (

@@ -64,6 +64,11 @@ class Residual(msgspec.Struct, frozen=True, kw_only=True):
         """What every link adds when all links together carry so much."""
         return np.asarray(self.hop_ms + self.hop_ms_per_load * frames_per_s / _FRAMES_PER_S)
 
+    @property
+    def has_margins(self) -> bool:
+        """Whether intervals say anything: theory alone has none, nor do too few samples."""
+        return 0 < self.delay_margin < np.inf
+
     def delay_interval_ms(self, delay_ms: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Between which bounds the mean delays that were predicted so will be measured."""
         return _about(delay_ms, self.delay_margin)

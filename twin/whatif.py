@@ -29,6 +29,18 @@ class HotLink:
 
 
 @dataclass(frozen=True)
+class Intervals:
+    """Between which bounds packets will measure it, nine times in ten, by the calibration.
+
+    The margins are those of single pairs: for means over many they are wide rather than narrow.
+    """
+
+    mean_delay_ms: tuple[float, float]
+    p95_delay_ms: tuple[float, float]
+    loss_percent: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What the model predicts of one situation."""
 
@@ -45,6 +57,8 @@ class Outcome:
     """Pairs that have traffic and no path."""
     hot_links: tuple[HotLink, ...]
     """From `HOT` on, hottest first."""
+    intervals: Intervals | None = None
+    """Of a calibrated model."""
 
     @property
     def damage(self) -> tuple[float, float, float]:
@@ -112,17 +126,31 @@ def _outcome(situation: Situation, model: PerformanceModel, routing: Ways) -> Ou
     sent = situation.od_bps * model.correction.load_gain
     delivered = sent * (1 - prediction.od_loss)
     pairs = model.indexing.pairs
+    mean_ms = _weighted_mean(prediction.od_delay_ms, delivered)
+    p95_ms = _weighted_quantile(prediction.od_delay_ms, delivered, 0.95)
+    loss = float(1 - delivered.sum() / sent.sum()) if sent.any() else 0.0
     return Outcome(
         max_utilisation=prediction.max_utilisation,
-        mean_delay_ms=_weighted_mean(prediction.od_delay_ms, delivered),
-        p95_delay_ms=_weighted_quantile(prediction.od_delay_ms, delivered, 0.95),
-        loss_percent=float(100 * (1 - delivered.sum() / sent.sum())) if sent.any() else 0.0,
+        mean_delay_ms=mean_ms,
+        p95_delay_ms=p95_ms,
+        loss_percent=100 * loss,
         delivered_bps=float(delivered.sum()),
         cut_off=tuple(
             pair for pair, rate in zip(pairs, sent, strict=True) if rate > 0 and pair not in routing
         ),
         hot_links=_hot_links(model.indexing, prediction),
+        intervals=_intervals(model.residual, mean_ms, p95_ms, loss),
     )
+
+
+def _intervals(residual: Residual, mean_ms: float, p95_ms: float, loss: float) -> Intervals | None:
+    if not residual.has_margins:
+        return None
+    # Both are delays of pairs in the mean, one of them that of a slow pair.
+    delays_ms = residual.delay_interval_ms(np.array([mean_ms, p95_ms]))
+    low, high = residual.loss_interval(np.array(loss))
+    of_mean, of_p95 = ((float(low), float(high)) for low, high in zip(*delays_ms, strict=True))
+    return Intervals(of_mean, of_p95, (float(100 * low), float(100 * high)))
 
 
 def _hot_links(indexing: Indexing, prediction: Prediction) -> tuple[HotLink, ...]:

@@ -9,6 +9,7 @@ from small_networks import demand, square, wheel
 from topologies.paths import shortest_paths
 from twin.indexing import Indexing
 from twin.model import Correction, PerformanceModel
+from twin.residual import Residual
 from twin.routed_pairs import RoutedPairs
 from twin.situation import Scenario, Situation, after, all_failures
 from twin.whatif import predict, rank, reroute
@@ -56,6 +57,20 @@ def test_rerouting_relieves_the_hot_link_down_to_the_optimum() -> None:
 def test_what_the_twin_has_learnt_counts() -> None:
     learnt = predict(overloaded(), Correction(load_gain=0.5))
     assert learnt.max_utilisation == pytest.approx(0.7, abs=0.01)
+
+
+def test_a_calibrated_model_says_between_which_bounds() -> None:
+    here = overloaded()
+    assert predict(here).intervals is None
+    too_few = Residual(delay_margin=np.inf, loss_margin=0.01)
+    assert predict(here, residual=too_few).intervals is None
+    outcome = predict(here, residual=Residual(delay_margin=0.1, loss_margin=0.5))
+    assert outcome.intervals is not None
+    low_ms, high_ms = outcome.intervals.mean_delay_ms
+    assert low_ms == pytest.approx(outcome.mean_delay_ms * np.exp(-0.1))
+    assert high_ms == pytest.approx(outcome.mean_delay_ms * np.exp(0.1))
+    assert outcome.intervals.p95_delay_ms[1] == pytest.approx(outcome.p95_delay_ms * np.exp(0.1))
+    assert outcome.intervals.loss_percent == (0.0, pytest.approx(outcome.loss_percent + 50))
 
 
 def test_failures_are_ranked_by_their_damage() -> None:
