@@ -1,7 +1,8 @@
 """The performance model: what a routing does to a traffic matrix on the network as it is.
 
-Every link is a finite queue (queueing.py). A full queue thins the traffic that goes on, so loads
-and losses are a fixed point, found by a few rounds of substitution.
+Every link is a finite queue (queueing.py), or one for each service class (priorities.py). A full
+queue thins the traffic that goes on, so loads and losses are a fixed point, found by a few rounds
+of substitution.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import numpy as np
 from topologies.model import DirectedLink, Ways
 from twin.fair_shares import fair_shares
 from twin.indexing import FloatArray, Indexing
-from twin.queueing import loss_fraction, waiting_deviation, waiting_packets
+from twin.priorities import Priorities
 from twin.residual import Residual
 from twin.routed_pairs import RoutedPairs
 
 _ROUNDS = 6  # the loads of the Abilene network settle to 0.1 % in four
 _SETTLED = 1e-6  # change of a link's loss below which a case needs no further round
 _NORMAL_P95 = 1.645
+_NEXT_TO_NOTHING_BPS = 1e-6
 FRAME_BITS = 1442 * 8.0
 """A replayed frame: 1400 bytes of UDP payload and its headers."""
 
@@ -101,6 +103,7 @@ class PerformanceModel:
         self.indexing = indexing
         self.correction = Correction()
         self.residual = residual or Residual()
+        self._priorities = Priorities(indexing)
 
     @property
     def rate_bps(self) -> FloatArray:
@@ -147,22 +150,25 @@ class PerformanceModel:
     def _settled(
         self, routed: RoutedPairs, sent: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """(cases, links) offered load, loss, and variance; settled cases are left alone."""
-        ix, rate_bps = self.indexing, self.rate_bps
-        loss = np.tile(ix.loss, (len(sent), 1))
-        offered = routed.loads(sent, loss)
-        variance = self._variance(routed, sent, offered)
+        """Offered load and loss (classes, cases, links), and variance (cases, links).
+
+        Settled cases are left alone.
+        """
+        ix, rate_bps, by_class = self.indexing, self.rate_bps, self._priorities.split(sent)
+        loss = np.tile(ix.loss, (*by_class.shape[:2], 1))
+        offered = _loads(routed, by_class, loss)
+        variance = self._variance(routed, sent, offered.sum(axis=0))
         moving = np.arange(len(sent))
         for _ in range(_ROUNDS):
-            load = offered[moving] / rate_bps
-            full = loss_fraction(load, variance[moving], ix.queue_packets)
+            queues = self._priorities.queues(offered[:, moving] / rate_bps)
+            full = queues.loss(variance[moving], ix.queue_packets)
             new = 1 - (1 - full) * (1 - ix.loss)
-            restless = np.abs(new - loss[moving]).max(axis=1, initial=0.0) > _SETTLED
-            loss[moving] = new
+            restless = np.abs(new - loss[:, moving]).max(axis=(0, 2), initial=0.0) > _SETTLED
+            loss[:, moving] = new
             moving = moving[restless]
             if not len(moving):
                 break
-            offered[moving] = routed.loads(sent[moving], loss[moving])
+            offered[:, moving] = _loads(routed, by_class[:, moving], loss[:, moving])
         return offered, loss, variance
 
     def variance(self, routing: Ways, od_bps: FloatArray) -> FloatArray:
@@ -189,32 +195,36 @@ class PerformanceModel:
         variance: FloatArray,
         frame_bits: FloatArray | None,
     ) -> Predictions:
-        ix, rate_bps = self.indexing, self.rate_bps
-        utilisation = offered / rate_bps
+        ix, rate_bps, of_pairs = self.indexing, self.rate_bps, self._priorities.of_pairs
+        all_offered = offered.sum(axis=0)
+        utilisation = all_offered / rate_bps
+        queues = self._priorities.queues(offered / rate_bps)
         packet_ms = FRAME_BITS / rate_bps * 1e3
-        frames_per_s = (offered * (1 - loss)).sum(axis=1, keepdims=True) / FRAME_BITS
+        frames_per_s = (offered * (1 - loss)).sum(axis=(0, 2))[:, None] / FRAME_BITS
         machine_ms = self.residual.machine_ms(frames_per_s)  # (cases, 1)
-        waiting_ms = waiting_packets(utilisation, variance, ix.queue_packets) * packet_ms
-        deviation_ms = waiting_deviation(utilisation, variance, ix.queue_packets) * packet_ms
+        waiting_ms = queues.waiting_packets(variance, ix.queue_packets) * packet_ms
+        deviation_ms = queues.waiting_deviation(variance, ix.queue_packets) * packet_ms
         delay = ix.delay_ms + waiting_ms + packet_ms + machine_ms
-        od_delay = routed.sums(delay)
+        od_delay = of_pairs([routed.sums(of_class) for of_class in delay])
         if frame_bits is not None:
             smaller_ms = (frame_bits - FRAME_BITS) * 1e3
             od_delay = od_delay + smaller_ms * routed.sums(1 / rate_bps[None])
         added_ms = machine_ms * routed.links
         od_p95 = od_delay + self.residual.tail * beyond_mean_ms(
-            routed.sums(waiting_ms) + added_ms,
-            routed.sums(deviation_ms**2) + (self.residual.hop_spread * added_ms) ** 2,
+            of_pairs([routed.sums(of_class) for of_class in waiting_ms]) + added_ms,
+            of_pairs([routed.sums(of_class**2) for of_class in deviation_ms])
+            + (self.residual.hop_spread * added_ms) ** 2,
         )
-        od_loss = np.where(routed.present, 1 - routed.kept(loss), 1.0)
+        kept = of_pairs([routed.kept(of_class) for of_class in loss])
+        od_loss = np.where(routed.present, 1 - kept, 1.0)
         carried = np.where(routed.present, sent, 0.0)
         total = carried.sum(axis=1)
         weighted = (carried * np.nan_to_num(od_delay)).sum(axis=1)
         return Predictions(
-            offered_bps=offered,
+            offered_bps=all_offered,
             utilisation=utilisation,
-            link_delay_ms=delay,
-            link_loss=loss,
+            link_delay_ms=_over_classes(delay, offered),
+            link_loss=_over_classes(loss, offered),
             od_delay_ms=od_delay,
             od_p95_ms=od_p95,
             od_loss=od_loss,
@@ -222,6 +232,19 @@ class PerformanceModel:
             max_utilisation=utilisation[:, : ix.cores].max(axis=1, initial=0.0),
             mean_delay_ms=np.divide(weighted, total, out=np.zeros_like(total), where=total > 0),
         )
+
+
+def _loads(routed: RoutedPairs, sent: FloatArray, loss: FloatArray) -> FloatArray:
+    """(classes, cases, links) what reaches each link of what each class sends."""
+    return np.array([routed.loads(*of_class) for of_class in zip(sent, loss, strict=True)])
+
+
+def _over_classes(values: FloatArray, offered: FloatArray) -> FloatArray:
+    """(cases, links) mean over the packets of all classes."""
+    if len(values) == 1:
+        return np.asarray(values[0])
+    weights = offered + _NEXT_TO_NOTHING_BPS
+    return np.asarray((values * weights).sum(axis=0) / weights.sum(axis=0))
 
 
 def beyond_mean_ms(mean_ms: FloatArray, variance_ms2: FloatArray) -> FloatArray:
