@@ -25,6 +25,7 @@ NAMES: Mapping[str, str] = {
     "replay": "a schedule against what is replayed of it: by us, iperf restarts, iperf3, and MGEN",
     "telemetry-loss": "the twin's routes with 30 % of the telemetry lost, with and without the VAE",
     "imputation": "gaps and corrupt counters in telemetry: the VAE beside plain methods and SAITS",
+    "benefit": "what GAN samples add to a day of history: forecasts and routes in rare conditions",
     "forecast": "rates of OD pairs and links foreseen, minutes and hours ahead, beside others",
 }
 """Each is the module of that name, with underscores."""

@@ -9,6 +9,7 @@ examples:
   twinbed bench recovery --only "planned reroute" --markdown table.md
   twinbed bench generators topohub:sndlib/abilene --history abilene.npz --seed 1
   twinbed bench imputation --history abilene.npz --json
+  twinbed bench benefit --history abilene.npz --seeds 5
   twinbed bench forecast topohub:sndlib/abilene --history abilene.npz --train-days 11
 """
 

@@ -111,12 +111,22 @@ def _surges(hosts: int, hours: FloatArray, rng: np.random.Generator) -> FloatArr
     """(steps, hosts, hosts) factors of at least 1."""
     factor = np.ones((len(hours), hosts, hosts))
     for _ in range(rng.poisson(_SURGES_PER_DAY * hours[-1] / _HOURS_PER_DAY)):
-        since_start = hours - rng.uniform(0, hours[-1])
-        rise = np.clip(since_start / 0.2, 0, 1)
-        gain = 1 + rng.uniform(0.5, 2.0) * rise * np.exp(-np.maximum(since_start, 0) / 0.6)
-        target, peer = rng.choice(hosts, 2, replace=False)
-        if rng.random() < 0.5:
-            factor[:, :, target] *= gain[:, None]
-        else:
-            factor[:, peer, target] *= gain
+        lay_surge(factor, hours - rng.uniform(0, hours[-1]), rng)
     return factor
+
+
+def lay_surge(matrices_bps: FloatArray, hours_since: FloatArray, rng: np.random.Generator) -> None:
+    """Have one host suddenly attract traffic, in place: from everybody or from one peer.
+
+    Args:
+        matrices_bps: (steps, hosts, hosts).
+        hours_since: (steps,) from the beginning of the surge to each step; negative before it.
+        rng: decides which host, from whom, and how much.
+    """
+    rise = np.clip(hours_since / 0.2, 0, 1)
+    gain = 1 + rng.uniform(0.5, 2.0) * rise * np.exp(-np.maximum(hours_since, 0) / 0.6)
+    target, peer = rng.choice(matrices_bps.shape[1], 2, replace=False)
+    if rng.random() < 0.5:
+        matrices_bps[:, :, target] *= gain[:, None]
+    else:
+        matrices_bps[:, peer, target] *= gain
