@@ -11,7 +11,7 @@ from benchmarks.benefit_conditions import Episode
 from benchmarks.benefit_forecasters import said
 from benchmarks.te import Decider
 from generators.schedule import FloatArray
-from twin.forecast import HORIZONS, Forecaster
+from twin.forecaster import HORIZONS, Forecaster
 
 WAPE, WAPE_ALONE, TE_RATIO = "WAPE", "WAPE alone", "TE ratio"
 

@@ -13,7 +13,7 @@ from generators.history.structure import MIN_STEPS, pair_mask
 from generators.kinds import Kind
 from generators.schedule import FloatArray
 from topologies.model import Topology
-from twin.forecast import HORIZONS, LOOKBACK, Forecaster, PersistenceForecaster
+from twin.forecaster import HORIZONS, LOOKBACK, Forecaster, PersistenceForecaster
 from twin.live_forecast import LiveForecast
 from twin.training import train
 
