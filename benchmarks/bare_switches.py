@@ -6,12 +6,10 @@ be a hundred switches whose tables are as real as those of a lab.
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterable
 from itertools import pairwise
 
+from testbed import openvswitch
 from testbed.network import CONTROLLER_ADDRESS, CONTROLLER_PORT
-from testbed.openvswitch import OpenVSwitchError
 from topologies.addressing import address
 from topologies.model import Host, Link, Switch, Topology
 from topologies.schema import ACCESS_SHAPE, CORE_SHAPE
@@ -39,7 +37,7 @@ def create(topology: Topology) -> None:
     addressing = address(topology)
     for switch in topology.switches:
         name, number = switch.name, addressing.datapath_id[switch.name]
-        _vsctl(
+        openvswitch.vsctl(
             [
                 *("--", "add-br", name),
                 *("--", "set", "Bridge", name, "datapath_type=netdev", "fail_mode=secure"),
@@ -51,22 +49,17 @@ def create(topology: Topology) -> None:
         port, peer = addressing.interface(here, there), addressing.interface(there, here)
         ports += ["--", "add-port", here, port, "--", "set", "Interface", port, "type=patch"]
         ports += [f"options:peer={peer}", f"ofport_request={addressing.port[here, there]}"]
-    _vsctl(ports)
+    openvswitch.vsctl(ports)
 
 
 def connect(topology: Topology) -> None:
     """Have all switches connect to the controller, at once."""
     target = f"tcp:{CONTROLLER_ADDRESS}:{CONTROLLER_PORT}"
-    _vsctl(w for s in topology.switches for w in ("--", "set-controller", s.name, target))
+    openvswitch.vsctl(
+        w for s in topology.switches for w in ("--", "set-controller", s.name, target)
+    )
 
 
 def empty(topology: Topology) -> None:
     """Take all controllers away: Open vSwitch then clears the tables."""
-    _vsctl(w for s in topology.switches for w in ("--", "del-controller", s.name))
-
-
-def _vsctl(words: Iterable[str]) -> None:
-    argv = ["ovs-vsctl", *words]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise OpenVSwitchError(f"ovs-vsctl: {done.stderr.strip()}")
+    openvswitch.vsctl(w for s in topology.switches for w in ("--", "del-controller", s.name))

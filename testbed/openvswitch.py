@@ -6,7 +6,7 @@ import os
 import selectors
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,15 @@ def start(log_dir: Path) -> OpenVSwitch:
     vswitchd = _daemon(log_dir, "ovs-vswitchd", f"unix:{socket}")
     _wait_for(RUN_DIR / f"ovs-vswitchd.{vswitchd.pid}.ctl", vswitchd, "ovs-vswitchd", log_dir)
     return OpenVSwitch(server, vswitchd)
+
+
+def vsctl(words: Iterable[str]) -> None:
+    """Have ovs-vsctl carry out a transaction.
+
+    Raises:
+        OpenVSwitchError: it failed.
+    """
+    _run("ovs-vsctl", *words)
 
 
 def _daemon(log_dir: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
