@@ -54,7 +54,7 @@ def networks() -> dict[str, Topology]:
 
 
 def trial(topology: Topology, number: int) -> Trial:
-    """The trial of that number: the same in every session.
+    """The trial of that number: the same every time.
 
     Loads of successive numbers are spread over `LOADS`. Pairs too slow to be measured are silent.
     A share of the pairs, from none to all, takes one of its shortest paths at random.
