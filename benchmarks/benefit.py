@@ -36,7 +36,6 @@ from benchmarks.pigeonhole import gain_interval, gain_percent
 from benchmarks.report import Interval, Report, Step, this_machine
 from benchmarks.te import Decider
 from generators.history import History
-from testbed.reference.errors import MeasurementError
 from testbed.reference.targets import Target
 
 _BUDGET_S = 600.0  # of a training: a machine that spends it is far too slow
@@ -49,7 +48,7 @@ Found = Mapping[str, Costs]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's arguments."""
     traffic_history.add_arguments(parser)
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--seeds", type=_several, default=5, metavar="N", help="default: 5")
 
 
 def run(arguments: argparse.Namespace, step: Step) -> Report:
@@ -57,10 +56,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
 
     Raises:
         DocumentError, HistoryError: there is no such network or history, or it is too short.
-        MeasurementError: too few seeds for an interval.
     """
-    if arguments.seeds < 2:
-        raise MeasurementError("--seeds: give 2 or more")
     machine = this_machine()
     decider = Decider(traffic_history.network(arguments))
     history = traffic_history.whole(arguments).filled()
@@ -138,3 +134,9 @@ def judged(
                 for column, cells in columns:
                     column[title] = float(cells.mean())
     return targets, beside, intervals
+
+
+def _several(word: str) -> int:
+    if not word.isdecimal() or int(word) < 2:
+        raise argparse.ArgumentTypeError(f"{word}: an interval takes 2 seeds or more")
+    return int(word)

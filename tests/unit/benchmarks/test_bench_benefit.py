@@ -17,7 +17,7 @@ from generators import gan_training
 from generators.builtin_history import builtin_history
 from generators.history import HistoryError
 from topologies.catalogue import load_topology
-from twin.forecast import PersistenceForecaster
+from twin.forecaster import PersistenceForecaster
 
 TRIANGLE = load_topology("triangle")
 HISTORY = builtin_history(TRIANGLE, seed=3, days=4)
