@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from generators.history.structure import WEEK_S, History, HistoryError, week_seconds
+from generators.history.structure import MONDAY_S, WEEK_S, History, HistoryError, week_seconds
 
 Cells = Mapping[tuple[str, str], float]
 """Rates in bit/s by source and target."""
@@ -81,12 +81,8 @@ def assemble(
         labels[place] = one.label
     diagonal = np.arange(len(hosts))
     matrices_bps[:, diagonal, diagonal] = 0.0
-    start_s = float(times_s[0] - _MONDAY_S) % WEEK_S if times_s[0] >= WEEK_S else float(times_s[0])
+    start_s = float(times_s[0] - MONDAY_S) % WEEK_S if times_s[0] >= WEEK_S else float(times_s[0])
     return History(hosts, step_s, matrices_bps, start_s, tuple(labels) if any(labels) else ())
-
-
-_MONDAY_S = 4 * 86_400.0
-"""Unix time of a Monday 00:00: the epoch was a Thursday."""
 
 
 def unix_time_s(moment: datetime) -> float:

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from generators.history.csv_tables import read_moment_s
-from generators.history.structure import WEEK_S, History, HistoryError
+from generators.history.structure import MONDAY_S, WEEK_S, History, HistoryError
 
-_MONDAY_S = 4 * 86_400.0  # of Unix time, which began on a Thursday
 _COLUMNS = ["start", "end", "label"]
 
 
@@ -47,5 +46,10 @@ def _step(history: History, word: str, where: str) -> float:
     """The step, with its fraction, at which a time lies."""
     moment_s = read_moment_s(word, where)
     if moment_s >= WEEK_S:  # a date
-        moment_s = (moment_s - _MONDAY_S - history.start_s) % WEEK_S
+        if history.steps * history.step_s > WEEK_S:
+            raise HistoryError(
+                f"{where}: of a history longer than a week it is not known which week a date is "
+                "in: give seconds from its start"
+            )
+        moment_s = (moment_s - MONDAY_S - history.start_s) % WEEK_S
     return moment_s / history.step_s

@@ -14,6 +14,8 @@ MIN_STEPS = 48
 """Two windows of the GAN: less history teaches nothing."""
 
 WEEK_S = 7 * 86_400.0
+MONDAY_S = 4 * 86_400.0
+"""Unix time of a Monday 00:00: the epoch was a Thursday."""
 
 
 class HistoryError(Exception):

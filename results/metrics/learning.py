@@ -71,12 +71,15 @@ def capacities(
 ) -> list[Capacity]:
     """Return every direction whose capacity changed, or was believed to have."""
     middles_s = window.edges(step_s)[:-1] + step_s / 2
+    killed_s = [event.t_s for event in events if event.event == "twin-crash"]
     learnt: dict[DirectedLink, list[CapacityLearnt]] = {}
     for record in twin:
         if isinstance(record, CapacityLearnt):
             learnt.setdefault((record.sender, record.receiver), []).append(record)
     return [
-        Capacity(link, _believed(learnt.get(link, ()), configured_bps, middles_s), real_bps)
+        Capacity(
+            link, _believed(learnt.get(link, ()), configured_bps, middles_s, killed_s), real_bps
+        )
         for link in topology.core_directions
         if (configured_bps := topology.link_between[link].shape.rate_bps)
         and (
@@ -127,11 +130,17 @@ def _error_percent(scored: LinksScored) -> float | None:
 
 
 def _believed(
-    learnt: Iterable[CapacityLearnt], configured_bps: float, at_s: FloatArray
+    learnt: Iterable[CapacityLearnt],
+    configured_bps: float,
+    at_s: FloatArray,
+    killed_s: Iterable[float],
 ) -> FloatArray:
+    """What was learnt last; a twin that is killed takes it along."""
+    turns = [(record.t_s, record.after_bps) for record in learnt]
+    turns += [(t_s, configured_bps) for t_s in killed_s]
     believed = np.full(len(at_s), configured_bps)
-    for record in learnt:
-        believed[at_s >= record.t_s] = record.after_bps
+    for t_s, after_bps in sorted(turns):
+        believed[at_s >= t_s] = after_bps
     return believed
 
 

@@ -194,6 +194,9 @@ def test_event_logs_label_the_steps_they_touch(tmp_path: Path) -> None:
     bad = table(tmp_path / "bad.csv", "start,end,label", "90,30,attack")
     with pytest.raises(HistoryError, match=r"bad\.csv:2"):
         labelled(history, bad)
+    fortnight = History(("a", "b"), 3600.0, np.ones((14 * 24, 2, 2)))
+    with pytest.raises(HistoryError, match=r"log\.csv:3: of a history longer than a week"):
+        labelled(fortnight, log)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:

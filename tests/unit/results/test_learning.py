@@ -66,6 +66,9 @@ def test_believed_and_real_capacity_over_time() -> None:
     assert (there.real_bps / rate).tolist() == [1.0] * 5 + [0.5] * 10 + [1.0] * 5
     assert there.believed_bps / rate == pytest.approx(np.repeat([1.0, 0.6], [8, 12]))
     assert (back.believed_bps == rate).all()
+    killed = Event(t_s=112.0, event="twin-crash", detail={})
+    there, _ = capacities([learnt], [*events, killed], topology, WINDOW, 1.0)
+    assert there.believed_bps / rate == pytest.approx(np.repeat([1.0, 0.6, 1.0], [8, 4, 8]))
 
 
 def test_drift_is_told_in_words() -> None:
