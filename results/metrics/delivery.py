@@ -62,12 +62,11 @@ def packet_balance(
 
 
 def sending_span(segment: Segment) -> tuple[float, float]:
-    """Return when a client sent: from when it was due, or from its start if it came late.
+    """Return when a client was due to send; what comes late is caught up with.
 
     At the longest until its host crashed.
     """
-    start_s = max(segment.start_s, segment.started_s)
-    end_s = start_s + segment.duration_s
+    start_s, end_s = segment.start_s, segment.start_s + segment.duration_s
     if segment.host_crashed_s is not None:
         end_s = min(end_s, max(start_s, segment.host_crashed_s))
     return start_s, end_s

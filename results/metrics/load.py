@@ -14,6 +14,7 @@ import numpy as np
 
 from controller.messages import FromController, OdStats, PortStats, Routes
 from generators.records import Segment
+from results.metrics.delivery import sending_span
 from results.run_directory import Event
 from results.timeline import FloatArray, Window, surviving_spans
 from topologies.loads import link_rates_bps, max_link_utilisation
@@ -90,9 +91,9 @@ def sent_rates_bps(
     for one in segments:
         known = one.sent_packets >= 0 and one.duration_s > 0
         rate_bps = 8.0 * one.sent_bytes / one.duration_s if known else one.requested_bps
-        end_s = one.started_s + one.duration_s
-        began = np.maximum(edges_s[:-1], one.started_s)
-        shares = np.maximum(0.0, np.minimum(edges_s[1:], end_s) - began) / step_s
+        start_s, end_s = sending_span(one)
+        spans_s = np.minimum(edges_s[1:], end_s) - np.maximum(edges_s[:-1], start_s)
+        shares = np.maximum(0.0, spans_s) / step_s
         rates[one.pair] = rates.get(one.pair, 0.0) + rate_bps * shares
     return (edges_s, rates) if rates and len(edges_s) > 1 else None
 

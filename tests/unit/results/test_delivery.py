@@ -97,14 +97,25 @@ def test_goodput_spreads_a_report_over_its_interval() -> None:
     assert rates == pytest.approx([4e5, 4e5, 0.0])
 
 
-def test_a_client_is_started_before_it_is_due() -> None:
-    early = msgspec.structs.replace(segment(2.0, 1.0, 100), started_s=1.0)
-    balance = packet_balance([early], [received(2.0, 3.0, 90)], Window(2.0, 3.0))
+@pytest.mark.parametrize("started_s", [1.0, 2.5])
+def test_a_client_counts_when_it_is_due_however_early_or_late_it_starts(started_s: float) -> None:
+    one = msgspec.structs.replace(segment(2.0, 1.0, 100), started_s=started_s)
+    assert sending_span(one) == (2.0, 3.0)
+    balance = packet_balance([one], [received(2.0, 3.0, 90)], Window(2.0, 3.0))
     assert balance is not None
     assert (balance.sent, balance.received) == (100, 90)
-    late = msgspec.structs.replace(segment(2.0, 1.0, 100), started_s=2.5)
-    assert sending_span(early) == (2.0, 3.0)
-    assert sending_span(late) == (2.5, 3.5)
+
+
+def test_no_report_of_a_flow_through_several_rates_is_left_out() -> None:
+    # Its reports count from when it was due, while the first packet of a rate is a little late.
+    rates = [
+        msgspec.structs.replace(segment(start_s, 5.0, 500), started_s=start_s + 0.002)
+        for start_s in (10.0, 15.0)
+    ]
+    reports = [received(10.0 + second, 11.0 + second, 100) for second in range(10)]
+    balance = packet_balance(rates, reports, Window(10.0, 20.0))
+    assert balance is not None
+    assert (balance.sent, balance.received) == (1000, 1000)
 
 
 def test_replay_error_is_weighted_and_leaves_cut_intervals_out() -> None:

@@ -55,7 +55,7 @@ def test_what_is_sent_stands_for_counters_that_no_controller_asked_for() -> None
         dst="hb",
         attack=False,
         requested_bps=9e9,
-        start_s=0.0,
+        start_s=1.0,
         started_s=1.0,
         duration_s=3.0,
         sent_packets=3_000,
