@@ -27,6 +27,7 @@ from testbed.distributed import DistributedNetwork
 from testbed.links.probing import open_backend
 from testbed.mode_network import open_network
 from testbed.modes import CONVERGENCE_S, DistributedMode, missing_programs
+from testbed.pair_stream import stream
 from testbed.reference.errors import MeasurementError
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology
@@ -35,6 +36,9 @@ _FAILED_S, _UNTOLD_TREE_S = 3.0, 10.0
 """How long a failure lasts: RSTP misses a silent neighbour after three hellos, 2 s apart."""
 _UNTOLD: tuple[Failure, ...] = ("silent", "one end down")
 """Of what a port, at one end at least, says nothing."""
+_ANSWER_SPACING_S = 0.01
+"""Switches flood what is for a host that does not speak: copies on their way round by a longer path
+than the tree's would then make up for what the failure has cost."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -67,10 +71,13 @@ def _try_out(network: DistributedNetwork, request: Request, number: int) -> floa
     lasting_s = _UNTOLD_TREE_S if is_slow else _FAILED_S
     begin_s = time.monotonic() + 0.1
     fails_s = begin_s + BEFORE_S
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(2) as beside:
         breaking = beside.submit(network.set_faults, trial.faults, fails_s)
+        back = [trial.pair[::-1]]
+        answering = beside.submit(stream, network, back, _ANSWER_SPACING_S, BEFORE_S + lasting_s)
         arrived_s = arrivals(network, trial.pair, begin_s, lasting_s)
         breaking.result()
+        answering.result()
     network.set_faults(())
     return longest_hole_ms(arrived_s, fails_s, lasting_s)
 
