@@ -44,10 +44,8 @@ def controlled(
     """
     (run_dir / "topology.json").write_bytes(msgspec.json.encode(topology))
     openvswitch.start(run_dir)
-    network = Network(topology, open_backend(backend, run_dir))
+    network = Network(topology, open_backend(backend, run_dir), bfd=protection == "bfd")
     controller = start_controller(run_dir, protected=protection != "none")
-    if protection == "bfd":
-        network.start_bfd()
     with connect(run_dir / "northbound.sock") as client:
         await_ready(client)
         yield ControlledLab(network, controller, client)

@@ -196,9 +196,7 @@ class Supervisor:
             *(("--calibration", plan.calibration) if plan.calibration else ()),
         )
         links, switches = self._open_links(), self._open_switches()
-        network = Network(self._topology, links)
-        if plan.protection == "bfd":
-            network.start_bfd()
+        network = Network(self._topology, links, bfd=plan.protection == "bfd")
         self._monitor = FidelityMonitor(self._topology, links, switches.pid)
         self._await_routes()
         self._await_twin()

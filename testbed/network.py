@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from mininet.link import Intf
 from mininet.log import lg
 from mininet.net import Mininet
 from mininet.node import OVSSwitch, RemoteController
@@ -19,7 +20,7 @@ from testbed.hosts import Hosts
 from testbed.links.backend import LinkBackend, LinkError
 from testbed.neighbours import introduce
 from topologies.addressing import Addressing, address
-from topologies.model import DirectedLink, Topology
+from topologies.model import Topology
 
 CONTROLLER_ADDRESS = "127.0.0.1"
 CONTROLLER_PORT = 6653
@@ -39,7 +40,23 @@ class _Controller(RemoteController):  # type: ignore[misc]
 
 
 class LabSwitch(OVSSwitch):  # type: ignore[misc]
-    """Mininet's OVS switch, except that a failed start is an error."""
+    """Mininet's OVS switch, except that a failed start is an error.
+
+    With `bfd_interval_ms`, it runs BFD (RFC 5880) on its links to other switches from the start.
+    """
+
+    def __init__(self, name: str, *, bfd_interval_ms: int | None = None, **parameters: Any) -> None:
+        super().__init__(name, **parameters)
+        self._bfd_interval_ms = bfd_interval_ms
+
+    def intfOpts(self, intf: Intf) -> str:  # noqa: N802 (Mininet's name)
+        """Part of an ovs-vsctl command; ovs-vswitchd.conf.db(5) describes the columns."""
+        options: str = super().intfOpts(intf)
+        ends = (intf.link.intf1.node, intf.link.intf2.node) if intf.link else ()
+        if self._bfd_interval_ms is None or not all(isinstance(end, LabSwitch) for end in ends):
+            return options
+        interval = self._bfd_interval_ms
+        return f"{options} bfd:enable=true bfd:min_tx={interval} bfd:min_rx={interval}"
 
     @classmethod
     def batchStartup(cls, switches: Sequence[OVSSwitch], **_run: object) -> Sequence[OVSSwitch]:  # noqa: N802 (Mininet's name)
@@ -55,12 +72,17 @@ class LabSwitch(OVSSwitch):  # type: ignore[misc]
 
 
 class Network:
-    """A running network. It ends with the sandbox: there is nothing to stop."""
+    """A running network. It ends with the sandbox: there is nothing to stop.
+
+    With `bfd`, a link between switches is dead after three missed packets of BFD; it is alive once
+    its session is up, about a second after the start.
+    """
 
     GATEWAY_MAC: ClassVar[str | None] = None
     """Where hosts send what is for other hosts, if not to these themselves."""
 
-    def __init__(self, topology: Topology, links: LinkBackend) -> None:
+    def __init__(self, topology: Topology, links: LinkBackend, *, bfd: bool = False) -> None:
+        self._bfd_interval_ms = BFD_INTERVAL_MS if bfd else None
         self.topology = topology
         self.links = links
         self.addressing: Addressing = address(topology)
@@ -73,7 +95,6 @@ class Network:
         self._crashed: frozenset[str] = frozenset()
         self._dead: frozenset[str] = frozenset()
         self._cut_off: frozenset[str] = frozenset()
-        self._bfd_ms: int | None = None
 
     @property
     def switches(self) -> tuple[str, ...]:
@@ -99,28 +120,6 @@ class Network:
             self.hosts.kill_all(host)
         self._crashed, self._dead = crashed, dead
         return done_s
-
-    def start_bfd(self, interval_ms: int = BFD_INTERVAL_MS) -> None:
-        """Run BFD on every core link (RFC 5880): three missed packets are a failure.
-
-        Raises:
-            LinkError: ovs-vsctl failed.
-        """
-        self._bfd_ms = interval_ms
-        self._run_bfd(self.topology.core_directions)
-
-    def _run_bfd(self, directions: Iterable[DirectedLink]) -> None:
-        settings = ["bfd:enable=true", f"bfd:min_tx={self._bfd_ms}", f"bfd:min_rx={self._bfd_ms}"]
-        _vsctl(
-            *(
-                word
-                for here, there in directions
-                for word in (
-                    *("--", "set", "Interface", self.addressing.interface(here, there)),
-                    *settings,
-                )
-            )
-        )
 
     def set_control_channel(self, switch: str, connected: bool) -> None:
         """Cut a switch from its controller, or let it connect again; it keeps its flows.
@@ -189,6 +188,7 @@ class Network:
                 failMode="secure",
                 reconnectms=1000,
                 batch=True,
+                bfd_interval_ms=self._bfd_interval_ms,
             )
 
     def _crash_switch(self, switch: str) -> None:
@@ -204,8 +204,6 @@ class Network:
         if self._net.controllers:
             bridge.vsctl("--", *self._controller_of(switch))
         LabSwitch.batchStartup([bridge])
-        if self._bfd_ms is not None:
-            self._run_bfd(hop for hop in self.topology.core_directions if hop[0] == switch)
 
 
 def _sparing(switch: str) -> list[str]:

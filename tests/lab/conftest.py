@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "topology(name or Topology): the network of the `network` fixture"
     )
+    config.addinivalue_line("markers", "bfd: the `network` fixture runs BFD on its links")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -64,7 +65,7 @@ def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Network 
     topology = wanted if isinstance(wanted, Topology) else load_topology(wanted)
     openvswitch.start(tmp_path)
     links = open_backend(os.environ["TWINBED_TEST_BACKEND"], tmp_path)
-    yield Network(topology, links)
+    yield Network(topology, links, bfd=request.node.get_closest_marker("bfd") is not None)
 
 
 @pytest.fixture(params=PACKAGES)

@@ -67,8 +67,8 @@ def test_the_end_that_sees_nothing_is_told_by_the_controller(
         assert stream.lost < 40
 
 
+@pytest.mark.bfd
 def test_bfd_sees_what_no_port_tells(network: Network, tmp_path: Path) -> None:
-    network.start_bfd()
     both = (("s3", "s9"), ("s9", "s3"))
     with control(network, tmp_path, "--protected") as lab:
         assert all(reaches(network, *pair) for pair in (("h3", "h9"), ("h1", "h10")))

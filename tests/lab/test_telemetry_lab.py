@@ -93,8 +93,8 @@ def test_a_silent_link_is_suspected_and_heard_again(network: Network, tmp_path: 
         assert (told.datapath, told.neighbour, told.silent) == ("s1", "s2", False)
 
 
+@pytest.mark.bfd
 def test_a_port_says_what_it_has_lost(network: Network, tmp_path: Path) -> None:
-    network.start_bfd()
     with control(network, tmp_path, "--protected") as lab:
         network.set_faults([Silent((("s1", "s2"), ("s2", "s1")))])
         told = lab.await_message(LinkState, lambda m: not m.up)
