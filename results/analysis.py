@@ -110,7 +110,7 @@ def _traffic(recording: Recording, window: Window) -> dict[str, Any]:
         "goodput_mbps": delivery.rates_over_time_bps(workload, edges_s) / 1e6,
     }
     found = {
-        "packets_lost": balance and balance.sent - balance.received,
+        "packets_lost": balance and balance.lost,
         "latency_ms": latency.workload_latency_ms(workload, window),
         "probe_latency_ms": latency.probe_latency_ms(recording.probes, window),
         "error_rate_percent": balance and balance.error_rate_percent,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,6 @@ from generators.records import Received, Segment
 from results.timeline import FloatArray, Window
 from testbed.records import ProbeStream
 from topologies.model import OdPair
-
-_SAME_TIME_S = 1e-6
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,15 @@ class PacketBalance:
     """Clients that left no count: what they sent was taken from the rate asked of them."""
 
     @property
+    def lost(self) -> float:
+        """Packets that did not arrive. Which were under way at an edge of the window is known to
+        a packet or so; it is never less than none."""
+        return max(0.0, self.sent - self.received)
+
+    @property
     def error_rate_percent(self) -> float:
         """Packets lost, of those sent."""
-        return max(0.0, 100.0 * (1.0 - self.received / self.sent))
+        return 100.0 * self.lost / self.sent
 
 
 def packet_balance(
@@ -39,7 +44,7 @@ def packet_balance(
 
     A client that ran wholly inside the window counts with all it sent and all that arrived of it,
     whenever that was. One that reached over an edge counts with its share of time on both sides,
-    iperf spacing its packets evenly.
+    iperf spacing its packets evenly. What arrived was sent a mean latency before.
     """
     arrived_of = _by_client([s for s in segments if not s.attack], workload)
     frame_bytes = _mean_frame_bytes(workload)
@@ -57,7 +62,9 @@ def packet_balance(
             count = segment.requested_bps * (stop_s - start_s) / 8 / frame_bytes
         sent += share * count
         inside = window.covers(start_s, stop_s)
-        received += sum(r.packets * (inside or window.share(r.start_s, r.end_s)) for r in records)
+        received += sum(
+            packets * (inside or window.share(*_sent_over(record))) for record, packets in records
+        )
     return PacketBalance(sent, received, clients, estimated) if sent > 0 else None
 
 
@@ -110,19 +117,37 @@ def probe_loss_percent(probes: Iterable[ProbeStream], window: Window) -> float |
     return 100.0 * sum(lost) / len(lost) if lost else None
 
 
+def _sent_over(record: Received) -> tuple[float, float]:
+    late_s = record.latency_mean_ms / 1e3
+    return record.start_s - late_s, record.end_s - late_s
+
+
 def _by_client(
     segments: Sequence[Segment], workload: Iterable[Received]
-) -> list[tuple[Segment, list[Received]]]:
-    """Give every record to the last client of its pair that was sending by then."""
-    of_pair: dict[OdPair, list[tuple[Segment, list[Received]]]] = {}
+) -> list[tuple[Segment, list[tuple[Received, float]]]]:
+    """Give the packets of every record to the clients of its pair that sent them.
+
+    A client sends until the next one of its pair does, and the first has no one before it.
+    """
+    of_pair: dict[OdPair, list[tuple[Segment, list[tuple[Received, float]]]]] = {}
     for segment in sorted(segments, key=sending_span):
         of_pair.setdefault(segment.pair, []).append((segment, []))
-    starts = {pair: [sending_span(s)[0] for s, _ in clients] for pair, clients in of_pair.items()}
+    turns = {
+        pair: [-math.inf, *(sending_span(segment)[0] for segment, _ in clients[1:]), math.inf]
+        for pair, clients in of_pair.items()
+    }
     for record in workload:
-        client = bisect_right(starts.get(record.pair, []), record.start_s + _SAME_TIME_S) - 1
-        if client >= 0:
-            of_pair[record.pair][client][1].append(record)
+        sent = _sent_over(record)
+        for number in _turns_over(turns.get(record.pair, []), *sent):
+            share = Window(*turns[record.pair][number : number + 2]).share(*sent)
+            of_pair[record.pair][number][1].append((record, share * record.packets))
     return [client for clients in of_pair.values() for client in clients]
+
+
+def _turns_over(starts_s: Sequence[float], start_s: float, end_s: float) -> range:
+    """Which of the turns that begin at `starts_s` a span touches."""
+    first = bisect_right(starts_s, start_s) - 1
+    return range(first, max(first + 1, bisect_left(starts_s, end_s))) if starts_s else range(0)
 
 
 def _mean_frame_bytes(workload: Iterable[Received]) -> float | None:

@@ -32,7 +32,8 @@ def test_an_overloaded_link(tmp_path: Path) -> None:
     summary = summary_of(recorded, tmp_path)
     assert summary.valid, summary.reasons
     metrics = summary.metrics
-    assert metrics["error_rate_percent"] == pytest.approx(20.0)
+    # the record knows no packets that are under way when it ends: 0.1 of its 20 s
+    assert metrics["error_rate_percent"] == pytest.approx(20.0, abs=0.5)
     assert metrics["goodput_mbps"] == pytest.approx(10.0)
     assert metrics["utilisation_percent"] == pytest.approx(80.0)
     assert metrics["replay_wape_percent"] == pytest.approx(20.0)

@@ -33,7 +33,7 @@ def segment(
     )
 
 
-def received(start_s: float, end_s: float, packets: int) -> Received:
+def received(start_s: float, end_s: float, packets: int, latency_ms: float = 0.0) -> Received:
     return Received(
         src="a",
         dst="b",
@@ -43,9 +43,9 @@ def received(start_s: float, end_s: float, packets: int) -> Received:
         packets=packets,
         bytes=1000 * packets,
         lost_packets=0,
-        latency_mean_ms=1.0,
+        latency_mean_ms=latency_ms,
         latency_bin_ms=1.0,
-        latency_counts=((1, packets),),
+        latency_counts=((int(latency_ms), packets),),
     )
 
 
@@ -104,6 +104,20 @@ def test_a_client_counts_when_it_is_due_however_early_or_late_it_starts(started_
     balance = packet_balance([one], [received(2.0, 3.0, 90)], Window(2.0, 3.0))
     assert balance is not None
     assert (balance.sent, balance.received) == (100, 90)
+
+
+def test_what_is_under_way_as_a_rate_changes_was_sent_at_the_old_one() -> None:
+    # 100 packets a second, then 20; each is under way for 0.2 s.
+    rates = [segment(0.0, 10.0, 1000), segment(10.0, 10.0, 200)]
+    reports = [received(t, t + 1.0, 100, 200.0) for t in range(1, 10)]
+    reports += [received(0.0, 1.0, 80, 200.0), received(10.0, 10.2, 20, 200.0)]
+    reports += [received(t + 0.2, t + 1.2, 20, 200.0) for t in range(10, 20)]
+    balance = packet_balance(rates, reports, Window(10.0, 20.0))
+    assert balance is not None
+    assert (balance.sent, balance.received) == (200, pytest.approx(200))
+    before = packet_balance(rates, reports, Window(0.0, 10.0))
+    assert before is not None
+    assert (before.sent, before.received) == (1000, pytest.approx(1000))
 
 
 def test_no_report_of_a_flow_through_several_rates_is_left_out() -> None:
