@@ -19,7 +19,7 @@ from controller.messages import FromController, LinkState
 from playbooks.preparation import Request, prepare
 from playbooks.runner import run_lab
 from results.recording import load_recording
-from results.timeline import traffic_start_s
+from results.timeline import Window, traffic_start_s
 from results.validity import judge as judge_validity
 from testbed.reference.errors import MeasurementError
 from testbed.reference.targets import at_most
@@ -72,8 +72,13 @@ def measure(topology: str, minutes: float) -> Flaps:
     start_s = traffic_start_s(recording.events)
     if start_s is None:
         raise MeasurementError("the traffic did not begin: " + "; ".join(recording.notes))
-    down_s = sorted(_dead_sessions(recording.telemetry, start_s))
+    traffic = Window(start_s, start_s + _STEP_S * _steps(minutes))
+    down_s = sorted(_dead_sessions(recording.telemetry, traffic))
     return Flaps(minutes, len(down_s), tuple(_moments(down_s)), judge_validity(recording).level)
+
+
+def _steps(minutes: float) -> int:
+    return max(2, round(60 * minutes / _STEP_S))
 
 
 def _full_links(topology: str, minutes: float) -> dict[str, object]:
@@ -84,18 +89,18 @@ def _full_links(topology: str, minutes: float) -> dict[str, object]:
         "traffic": {
             "kind": "peak",
             "interval_s": _STEP_S,
-            "steps": max(2, round(60 * minutes / _STEP_S)),
+            "steps": _steps(minutes),
             "shortest_path_mlu": 1.3,
         },
     }
 
 
-def _dead_sessions(telemetry: Iterable[FromController], start_s: float) -> Iterator[float]:
-    """When ports said so, since the traffic began."""
+def _dead_sessions(telemetry: Iterable[FromController], traffic: Window) -> Iterator[float]:
+    """When ports said so under traffic, since it began."""
     states = (message for message in telemetry if isinstance(message, LinkState))
     for state in states:
-        if not state.up and state.cause == "bfd" and state.t_s >= start_s:
-            yield state.t_s - start_s
+        if not state.up and state.cause == "bfd" and traffic.holds(state.t_s):
+            yield state.t_s - traffic.start_s
 
 
 def _moments(reports_s: Iterable[float]) -> Iterator[float]:

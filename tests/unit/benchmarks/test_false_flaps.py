@@ -7,6 +7,7 @@ import yaml
 from benchmarks.false_flaps import Flaps, _dead_sessions, _full_links, _moments, judge
 from controller.messages import LinkState
 from playbooks.schema import load_playbook
+from results.timeline import Window
 
 
 def test_only_dead_sessions_under_traffic_count() -> None:
@@ -17,8 +18,9 @@ def test_only_dead_sessions_under_traffic_count() -> None:
         LinkState(t_s=11.0, datapath="s1", neighbour="s2", up=False, cause="bfd"),
         LinkState(t_s=11.2, datapath="s1", neighbour="s2", up=True),
         LinkState(t_s=12.0, datapath="s1", neighbour="s2", up=False, cause="carrier"),
+        LinkState(t_s=20.0, datapath="s1", neighbour="s2", up=False, cause="bfd"),  # after it
     ]
-    assert list(_dead_sessions(news, 10.0)) == [1.0]
+    assert list(_dead_sessions(news, Window(10.0, 20.0))) == [1.0]
 
 
 def test_reports_that_come_together_are_one_moment() -> None:
