@@ -93,6 +93,7 @@ def _judged(
     residual, net = fit(train), gnn.train(train)
     models: Models = {
         _OURS: lambda case: case.told(residual),
+        f"{_OURS}, stationary": lambda case: case.told(residual, lasting=True),
         "M/M/1": partial(queueing_rivals.predict, queue=queueing_rivals.mm1),
         "M/D/1": partial(queueing_rivals.predict, queue=queueing_rivals.md1),
         "M/M/1/K": partial(queueing_rivals.predict, queue=queueing_rivals.mm1k),

@@ -1,6 +1,6 @@
 """Measure on this machine what packets do, and fit the twin's model to it.
 
-Labs on three networks carry random traffic under random routes, about 6 s a sample; every later
+Labs on three networks carry random traffic under random routes, about 8 s a sample; every later
 run on this machine uses what was learnt. Samples are appended to FILE, so a calibration that was
 stopped goes on where it was; without new ones to measure it only fits.
 

@@ -1,8 +1,8 @@
 """Measures trials on packets: one lab, kept up while one matrix and routing follows the other.
 
 A run like any other (its own supervisor, its own verdict). From outside, through the northbound
-socket, all pairs are moved to their next paths as the schedule begins its next step; the first
-seconds of a step are left for queues to fill and drain.
+socket, all pairs are moved to their next paths while nobody sends for a while: so every trial finds
+the queues empty.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from controller.messages import Reroute, RerouteDone, Route
 from controller.northbound_client import NorthboundClient, connect
 from generators.iperf import FRAME_OVERHEAD_BYTES, suitable_payload_bytes
 from generators.records import Received
-from generators.schedule import Schedule
+from generators.schedule import FloatArray, Schedule
 from playbooks.bare_run import prepare_bare_run
 from playbooks.calibration_trials import Trial
 from playbooks.runner import Interrupted, run_lab
@@ -36,11 +36,13 @@ from topologies.model import OdPair, Routing, Topology
 from topologies.paths import shortest_paths
 from twin.samples import Sample
 
-STEP_S = 6.0
-_SETTLED_S = 1.95
-"""Into a step: from the third report of the servers on, which come every second."""
-_REROUTED_S = 1.0
-"""The longest time into a step that moving all pairs may take."""
+STEP_S = 8.0
+"""Of one trial, with the silence before it."""
+_INTERVAL_S = 2.0
+_SILENT_S = _INTERVAL_S
+"""For queues to drain, and all pairs to be moved."""
+_SINCE_S = 1.95
+"""Into the traffic: from the third report of the servers on, which come every second."""
 
 
 def measure(
@@ -59,8 +61,7 @@ def measure(
         MeasuredInPart: it was interrupted.
     """
     hosts = tuple(host.name for host in topology.hosts)
-    matrices_bps = np.array([trial.matrix_bps for trial in trials])
-    schedule = Schedule(hosts, STEP_S, matrices_bps)
+    schedule = Schedule(hosts, _INTERVAL_S, np.concatenate([_intervals(t) for t in trials]))
     run = prepare_bare_run(
         "calibration", f"calibration-{network}", out, topology, schedule, measure_from_s=0.0
     )
@@ -85,6 +86,13 @@ def measure(
     problems = (str(e.detail["reason"]) for e in recording.events if e.event == "problem")
     reasons = (failure, *problems, *judge(recording).reasons, "no step was measured whole")
     raise MeasurementError(f"{next(filter(None, reasons))} (see {run.run_dir.path})")
+
+
+def _intervals(trial: Trial) -> FloatArray:
+    """The matrices of its silence and of its traffic."""
+    matrices_bps = np.repeat(trial.matrix_bps[None], round(STEP_S / _INTERVAL_S), axis=0)
+    matrices_bps[: round(_SILENT_S / _INTERVAL_S)] = 0.0
+    return matrices_bps
 
 
 class MeasuredInPart(Interrupted):
@@ -114,12 +122,12 @@ def harvest(
     by_step = defaultdict(list)
     for record in recording.received:
         step, into_s = divmod(record.start_s - begun[0], STEP_S)
-        if into_s > _SETTLED_S:
+        if into_s > _SILENT_S + _SINCE_S:
             by_step[int(step)].append(record)
     samples = []
     for step, trial in enumerate(trials):
         window = Window(begun[0] + step * STEP_S, begun[0] + (step + 1) * STEP_S)
-        rerouted = switched_s.get(str(step), math.inf) < window.start_s + _REROUTED_S
+        rerouted = switched_s.get(str(step), math.inf) < window.start_s + _SILENT_S
         if rerouted and _carried(recording, window):
             samples.append(_sample(network, topology, trial, by_step[step]))
     return samples
@@ -154,7 +162,8 @@ def _sample(network: str, topology: Topology, trial: Trial, records: Sequence[Re
         paths=tuple(trial.paths[pair] for pair in topology.od_pairs),
         od_bps=tuple(od_bps),
         frame_bytes=tuple(map(_frame_bytes, mine, od_bps)),
-        duration_s=STEP_S - _SETTLED_S,
+        since_s=_SINCE_S,
+        duration_s=STEP_S - _SILENT_S - _SINCE_S,
         packets=tuple(packets),
         lost=tuple(sum(record.lost_packets for record in some) for some in mine),
         mean_ms=tuple(map(_mean_ms, mine)),

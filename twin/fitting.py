@@ -15,6 +15,7 @@ from scipy.optimize import least_squares
 from twin.conformal import margin
 from twin.indexing import BoolArray, FloatArray, Indexing
 from twin.model import PerformanceModel
+from twin.onset import Onset
 from twin.residual import Residual
 from twin.routed_pairs import RoutedPairs
 from twin.samples import Sample, Samples, array, routing
@@ -61,10 +62,12 @@ class Case:
     loss: FloatArray
     """(pairs,) share of the packets; NaN where none was sent."""
 
-    def told(self, residual: Residual) -> Told:
-        """By the performance model."""
+    def told(self, residual: Residual, *, lasting: bool = False) -> Told:
+        """By the performance model; if `lasting`, as if the traffic had been so for ever."""
         model = PerformanceModel(self.indexing, residual)
-        states = model.predict_all(self.routed, self.od_bps[None], self.frame_bits)
+        since_s = self.sample.since_s
+        onset = None if lasting else Onset(since_s, since_s + self.sample.duration_s)
+        states = model.predict_all(self.routed, self.od_bps[None], self.frame_bits, onset)
         return states.od_delay_ms[0], states.od_p95_ms[0], states.od_loss[0]
 
 

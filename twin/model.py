@@ -15,6 +15,7 @@ import numpy as np
 from topologies.model import DirectedLink, Ways
 from twin.fair_shares import fair_shares
 from twin.indexing import FloatArray, Indexing
+from twin.onset import Onset
 from twin.priorities import Priorities
 from twin.residual import Residual
 from twin.routed_pairs import RoutedPairs
@@ -136,19 +137,27 @@ class PerformanceModel:
         return self.predict(routing, od_bps + elastic_bps), elastic_bps
 
     def predict_all(
-        self, routed: RoutedPairs, od_bps: FloatArray, frame_bits: FloatArray | None = None
+        self,
+        routed: RoutedPairs,
+        od_bps: FloatArray,
+        frame_bits: FloatArray | None = None,
+        onset: Onset | None = None,
     ) -> Predictions:
-        """Predict the steady state of every matrix in `od_bps` (cases, pairs) under one routing."""
+        """Predict the steady state of every matrix in `od_bps` (cases, pairs) under one routing.
+
+        With `onset`, the mean over some time after it began.
+        """
         sent = od_bps * self.correction.load_gain
-        offered, loss, variance = self._settled(routed, sent)
-        return self._summarise(routed, sent, offered, loss, variance, frame_bits)
+        instants = onset.instants(FRAME_BITS / self.rate_bps) if onset else None
+        offered, loss, variance = self._settled(routed, sent, instants)
+        return self._summarise(routed, sent, offered, loss, variance, frame_bits, instants)
 
     def path_delay_ms(self, routing: Ways, link_delay_ms: FloatArray) -> FloatArray:
         """Sum link delays (links,) over the route of every pair; NaN where there is no route."""
         return np.asarray(RoutedPairs(self.indexing, routing).sums(link_delay_ms[None])[0])
 
     def _settled(
-        self, routed: RoutedPairs, sent: FloatArray
+        self, routed: RoutedPairs, sent: FloatArray, instants: FloatArray | None
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Offered load and loss (classes, cases, links), and variance (cases, links).
 
@@ -160,7 +169,7 @@ class PerformanceModel:
         variance = self._variance(routed, sent, offered.sum(axis=0))
         moving = np.arange(len(sent))
         for _ in range(_ROUNDS):
-            queues = self._priorities.queues(offered[:, moving] / rate_bps)
+            queues = self._priorities.queues(offered[:, moving] / rate_bps, instants)
             full = queues.loss(variance[moving], ix.queue_packets)
             new = 1 - (1 - full) * (1 - ix.loss)
             restless = np.abs(new - loss[:, moving]).max(axis=(0, 2), initial=0.0) > _SETTLED
@@ -194,11 +203,12 @@ class PerformanceModel:
         loss: FloatArray,
         variance: FloatArray,
         frame_bits: FloatArray | None,
+        instants: FloatArray | None,
     ) -> Predictions:
         ix, rate_bps, of_pairs = self.indexing, self.rate_bps, self._priorities.of_pairs
         all_offered = offered.sum(axis=0)
         utilisation = all_offered / rate_bps
-        queues = self._priorities.queues(offered / rate_bps)
+        queues = self._priorities.queues(offered / rate_bps, instants)
         packet_ms = FRAME_BITS / rate_bps * 1e3
         frames_per_s = (offered * (1 - loss)).sum(axis=(0, 2))[:, None] / FRAME_BITS
         machine_ms = self.residual.machine_ms(frames_per_s)  # (cases, 1)

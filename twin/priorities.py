@@ -17,6 +17,7 @@ from testbed.links.service_class import BEST_EFFORT, CLASS_OF_DSCP
 from topologies.model import OdPair, Topology
 from topologies.policies import Traffic, deciding
 from twin.indexing import BoolArray, FloatArray, Indexing
+from twin.onset import Filling, filling
 from twin.queueing import Variance, loss_fraction, waiting_deviation, waiting_packets
 
 _REPLAYED = Traffic("udp")
@@ -35,21 +36,38 @@ class ClassQueues:
     """Share of the link that they take."""
     behind: float | FloatArray = 0.0
     """Share of the time that the link is busy with lower classes."""
+    instants: FloatArray | None = None
+    """(instants, links) after queues were empty, in transmission times; None: for ever after."""
 
     def waiting_packets(self, variance: Variance, room: FloatArray) -> FloatArray:
         """Mean wait, in transmission times of a packet; arguments as in queueing.py."""
-        own = waiting_packets(self.load, variance, room) / self.left
+        own = waiting_packets(self.load, variance, room)
+        if (filling := self._filling(variance, room)) is not None:
+            own = own * filling.waiting
+        own = own / self.left
         return np.asarray(np.minimum(own + self._for_others(variance), room / self.left))
 
     def waiting_deviation(self, variance: Variance, room: FloatArray) -> FloatArray:
         """Standard deviation of the wait."""
-        own = waiting_deviation(self.load, variance, room) / self.left
+        own = waiting_deviation(self.load, variance, room)
+        if (filling := self._filling(variance, room)) is not None:
+            growing = waiting_packets(self.load, variance, room) * filling.spread
+            own = np.hypot(own * filling.waiting, growing)
+        own = own / self.left
         others = np.minimum(self._for_others(variance), room / self.left)
         return np.asarray(np.hypot(own, others))
 
     def loss(self, variance: Variance, room: FloatArray) -> FloatArray:
         """Share of the packets that find their queue full."""
-        return loss_fraction(self.load, variance, room)
+        lost = loss_fraction(self.load, variance, room)
+        filling = self._filling(variance, room)
+        return lost if filling is None else np.asarray(lost * filling.filled)
+
+    def _filling(self, variance: Variance, room: FloatArray) -> Filling | None:
+        if self.instants is None:
+            return None
+        stationary = waiting_packets(self.load, variance, room)
+        return filling(stationary, self.load, variance, self.instants)
 
     def _for_others(self, variance: Variance) -> float | FloatArray:
         """The wait for what other classes have in transmission, and for what comes meanwhile.
@@ -83,16 +101,19 @@ class Priorities:
         """(cases, pairs) for each pair the value of its class; `values` are those of each class."""
         return np.asarray(np.select(self._members, values)) if len(values) > 1 else values[0]
 
-    def queues(self, load: FloatArray) -> ClassQueues:
-        """What each class meets, from the load that it offers (classes, cases, links)."""
+    def queues(self, load: FloatArray, instants: FloatArray | None = None) -> ClassQueues:
+        """What each class meets, from the load that it offers (classes, cases, links).
+
+        For `instants` see `ClassQueues`.
+        """
         if len(load) == 1:
-            return ClassQueues(load)
+            return ClassQueues(load, instants=instants)
         total = load.sum(axis=0)
         ahead = np.where(self._heeded, np.minimum(np.cumsum(load, axis=0) - load, _FULL), 0.0)
         mine = np.where(self._heeded, load, total)
         left = 1 - ahead
         behind = np.clip(np.minimum(total, 1.0) - ahead - mine, 0.0, left)
-        return ClassQueues(mine / left, left, ahead, behind)
+        return ClassQueues(mine / left, left, ahead, behind, instants)
 
 
 def _class_of(topology: Topology, pair: OdPair) -> int:

@@ -33,7 +33,7 @@ class Network(msgspec.Struct, frozen=True, tag="network"):
 
 
 class Sample(msgspec.Struct, frozen=True, tag="sample", kw_only=True):
-    """Some seconds of constant traffic under one routing, once queues had settled.
+    """Some seconds of constant traffic under one routing, soon after it began.
 
     Delays are one-way, host to host, of the workload's own packets. None: nothing arrived.
     """
@@ -48,6 +48,8 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", kw_only=True):
     """Ethernet frames, as asked of the senders."""
     frame_bytes: tuple[float, ...]
     """Size of each pair's frames."""
+    since_s: float = 1.95
+    """How long the traffic had been so when the sample began."""
     duration_s: float
     packets: tuple[int, ...]
     """Received."""
