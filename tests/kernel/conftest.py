@@ -12,7 +12,7 @@ from playbooks.models import prepare_models
 from playbooks.schema import load_playbook
 
 HERE = Path(__file__).parent
-TIMEOUT_S = 600
+TIMEOUT_S = 900
 
 
 @pytest.fixture(scope="session")

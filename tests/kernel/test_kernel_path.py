@@ -19,6 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SUITES = {
     "links": ["tests/lab/test_link_priority.py", "tests/lab/test_links.py"],
     "networks": ["tests/lab/test_network*.py", "tests/lab/test_fault*.py"],
+    "limits": ["tests/lab/test_limits.py"],
 }
 
 

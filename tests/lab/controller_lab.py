@@ -14,8 +14,9 @@ from typing import TypeVar
 
 import msgspec
 
-from controller.messages import FromClient, Ready
+from controller.messages import DatapathState, FromClient, Ready
 from controller.northbound_client import NorthboundClient, connect
+from testbed.faults import SwitchCrash
 from testbed.network import Network
 from topologies.model import Topology
 
@@ -121,3 +122,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline_s, "it did not come about"
+
+
+def restart(lab: ControllerLab, switch: str) -> None:
+    """`switch` loses all that it holds."""
+    lab.network.set_faults([SwitchCrash(switch)])
+    lab.await_message(DatapathState, lambda m: m.datapath == switch and not m.connected)
+    lab.network.set_faults([])
+    lab.await_message(DatapathState, lambda m: m.datapath == switch and m.connected)

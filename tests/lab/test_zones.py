@@ -9,23 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from controller_lab import ControllerLab, control, reaches
-from udp import Receiver, address_of, exchange, sender
+from controller_lab import ControllerLab, control, reaches, restart
+from udp import FAMILIES, address_of, exchange
 
 from controller.dumped_tables import entries_of, groups_of, meters_of
-from controller.messages import DatapathState, OdStats, Reroute, RerouteDone, Route, SpoofedArp
+from controller.messages import OdStats, Reroute, RerouteDone, Route, SpoofedArp
 from controller.verification import Verified, verify
 from testbed import ipv6, switch_tables
-from testbed.faults import SwitchCrash
 from testbed.namespaces import network_namespace
 from testbed.network import Network
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.topology("tests/lab/zones.yaml")]
 
-FAMILIES = [socket.AF_INET, *([socket.AF_INET6] if ipv6.available() else [])]
 EXPEDITED = 46
-LIMIT_BPS = 4e6
-HEADERS_BYTES = 14 + 20 + 8
 
 
 def check_policies(network: Network) -> None:
@@ -76,14 +72,6 @@ def reroute(lab: ControllerLab) -> None:
     assert done.refused == ()
 
 
-def restart(lab: ControllerLab, switch: str) -> None:
-    """`switch` loses all that it holds."""
-    lab.network.set_faults([SwitchCrash(switch)])
-    lab.await_message(DatapathState, lambda m: m.datapath == switch and not m.connected)
-    lab.network.set_faults([])
-    lab.await_message(DatapathState, lambda m: m.datapath == switch and m.connected)
-
-
 @pytest.mark.parametrize("protection", [[], ["--protected"]])
 def test_policies_hold_whatever_happens_to_routes_and_switches(
     network: Network, tmp_path: Path, protection: list[str]
@@ -113,38 +101,6 @@ def eventually_verified(network: Network, failing: bool) -> Verified:
         verified = verify(network.topology, entries, groups, meters, failing=failing)
         if not verified.breaches or time.monotonic() > deadline_s:
             return verified
-
-
-def test_a_limit_holds_what_enters_at_a_switch_to_its_rate(
-    network: Network, tmp_path: Path
-) -> None:
-    with control(network, tmp_path) as lab:
-        for family in FAMILIES:
-            assert 0.7 < limited_bps(network, family) / LIMIT_BPS < 1.3
-        restart(lab, "s1")
-        assert 0.7 < limited_bps(network, socket.AF_INET) / LIMIT_BPS < 1.3
-
-
-def limited_bps(network: Network, family: int) -> float:
-    """What arrives at h2 of three times the limit, from two hosts at one switch, once the burst
-    is over."""
-    size, sent, arrived_s = 1000, 0, list[float]()
-    frame_bits = 8 * (size + HEADERS_BYTES + (20 if family == socket.AF_INET6 else 0))
-    gap_s = 2 * frame_bits / (3 * LIMIT_BPS)
-    with (
-        Receiver(network, "h2", family, 5001) as receiver,
-        sender(network, "h1", family) as one,
-        sender(network, "h4", family) as other,
-    ):
-        start_s = time.monotonic()
-        while (now_s := time.monotonic()) < start_s + 2.5:
-            while sent * gap_s < now_s - start_s:
-                for host in (one, other):
-                    host.sendto(bytes(size), (receiver.address, 5001))
-                sent += 1
-            arrived_s += [time.monotonic() for _ in receiver.receive(gap_s / 2)]
-    counted = [at_s for at_s in arrived_s if at_s > start_s + 0.5]
-    return (len(counted) - 1) * frame_bits / (counted[-1] - counted[0])
 
 
 def test_forged_arp_is_not_answered_but_reported(network: Network, tmp_path: Path) -> None:

@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from testbed import ipv6
 from testbed.namespaces import network_namespace
 from testbed.network import Network
+
+FAMILIES = [socket.AF_INET, *([socket.AF_INET6] if ipv6.available() else [])]
+"""What hosts here speak."""
 
 _PATIENCE_S = 10.0
 _SEND_AGAIN_S = 0.5
