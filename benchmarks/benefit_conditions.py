@@ -1,9 +1,10 @@
 """Rare conditions in real traffic: what forecasters of `bench benefit` are judged by.
 
 Peaks are as measured: the busiest tenth of the steps. Surges and hosts that are away are laid upon
-measured traffic by processes that have nothing to do with the GAN, nor with what its incidents were
-taught by: surges as in the built-in history; a host that is away sends and receives nothing, and
-once it is back, part of what was held up is made up for, as fast as there is room beside the usual.
+measured traffic by processes of their own, not by those that the GAN's incidents were taught by
+(`generators/incidents.py`), though both draw the same kind of thing: surges as in the built-in
+history; a host that is away sends and receives nothing, and once it is back, part of what was held
+up is made up for, as fast as there is room beside the usual.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ from testbed.reference.targets import at_most
 
 WHAT = "false flaps, protection: bfd"
 _STEP_S = 5
+_RATE_MBPS = 4
+"""Of each link: full links of more than that fill two processors, too."""
 _APART_S = 1.0
 """Reports further apart are of different moments."""
 
@@ -40,6 +42,8 @@ class Flaps(msgspec.Struct, frozen=True):
     """When they came, since the traffic began; several at once are one moment."""
     validity: str
     """Of the run."""
+    reasons: tuple[str, ...] = ()
+    """Why it is not valid."""
 
 
 def parts(topology: str, minutes: float) -> Iterator[Part]:
@@ -74,7 +78,8 @@ def measure(topology: str, minutes: float) -> Flaps:
         raise MeasurementError("the traffic did not begin: " + "; ".join(recording.notes))
     traffic = Window(start_s, start_s + _STEP_S * _steps(minutes))
     down_s = sorted(_dead_sessions(recording.telemetry, traffic))
-    return Flaps(minutes, len(down_s), tuple(_moments(down_s)), judge_validity(recording).level)
+    verdict = judge_validity(recording)
+    return Flaps(minutes, len(down_s), tuple(_moments(down_s)), verdict.level, verdict.reasons)
 
 
 def _steps(minutes: float) -> int:
@@ -85,7 +90,7 @@ def _full_links(topology: str, minutes: float) -> dict[str, object]:
     return {
         "name": "full-links",
         "title": "Links that are full, and nothing else",
-        "topology": {"use": topology, "rate_mbps": 8, "queue_packets": 100},
+        "topology": {"use": topology, "rate_mbps": _RATE_MBPS, "queue_packets": 100},
         "traffic": {
             "kind": "peak",
             "interval_s": _STEP_S,

@@ -181,11 +181,14 @@ def staleness_ms(twin: Iterable[TwinRecord], window: Window) -> dict[str, float]
     return {"p50": float(p50), "p95": float(p95)}
 
 
-def decision_documents(twin: Sequence[TwinRecord]) -> list[Mapping[str, Any]]:
-    """Return every reroute decided, what was predicted of it and what was measured, in order."""
+def decision_documents(twin: Sequence[TwinRecord], end_s: float) -> list[Mapping[str, Any]]:
+    """Return every reroute decided, what was predicted of it and what was measured, in order.
+
+    What the links carried after `end_s`, when the traffic had ended, says nothing of a reroute.
+    """
     outcomes = {r.decision_id: r for r in twin if isinstance(r, DecisionOutcome)}
     return [
-        _decision_document(record, outcomes.get(record.decision_id))
+        _decision_document(record, outcomes.get(record.decision_id), end_s)
         for record in twin
         if isinstance(record, Decision)
     ]
@@ -212,7 +215,9 @@ def imputation_nmae(twin: Iterable[TwinRecord]) -> dict[str, float] | None:
     return {"vae": vae, "linear": linear, "gaps": len(gaps)}
 
 
-def _decision_document(decision: Decision, outcome: DecisionOutcome | None) -> Mapping[str, Any]:
+def _decision_document(
+    decision: Decision, outcome: DecisionOutcome | None, end_s: float
+) -> Mapping[str, Any]:
     return {
         "t_s": decision.t_s,
         "reason": decision.reason,
@@ -222,7 +227,7 @@ def _decision_document(decision: Decision, outcome: DecisionOutcome | None) -> M
         "predicted_mlu_after": decision.predicted_mlu_after,
         "predicted_mean_delay_ms_before": decision.predicted_mean_delay_ms_before,
         "predicted_mean_delay_ms_after": decision.predicted_mean_delay_ms_after,
-        "measured_mlu": outcome.measured_mlu if outcome else None,
+        "measured_mlu": outcome.measured_mlu if outcome and outcome.t_s <= end_s else None,
         "applied": outcome.applied if outcome else None,
         "refused": list(outcome.refused) if outcome else [],
         "switched_s": outcome.switched_s if outcome else None,

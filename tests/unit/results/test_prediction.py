@@ -135,10 +135,12 @@ def test_decisions_stand_beside_what_was_measured() -> None:
         measured_mlu=0.75,
         predicted_mlu=0.9,
     )
-    documents = decision_documents([decision(100.0), decision(100.0, 2), outcome])
+    twin = [decision(100.0), decision(100.0, 2), outcome]
+    documents = decision_documents(twin, 10.0)
     assert [one["measured_mlu"] for one in documents] == [0.75, None]
     assert reroute_mape_percent(documents) == pytest.approx(20.0)
     assert reroute_mape_percent(documents[1:]) is None
+    assert decision_documents(twin, 7.0)[0]["measured_mlu"] is None
 
 
 def test_imputation_is_summed_over_gaps() -> None:
