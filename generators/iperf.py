@@ -1,4 +1,4 @@
-"""iperf 2.1 as a source and sink of UDP traffic: its command lines, and its text output as data.
+"""iperf 2.1 as a source and sink of traffic: its command lines, and its text output as data.
 
 Only options and output that iperf 2.1.5 to 2.1.9 share are used. Checked against the manual page
 and the source of 2.1.8:
@@ -16,6 +16,9 @@ and the source of 2.1.8:
 - With `--no-udp-fin` the last datagram is not acknowledged. Without it a client repeats it every
   10 ms until the acknowledgement arrives, which in a congested network is a flood of its own.
   The price: when that one datagram is lost, the flow lives on, idle, until the server ends.
+- A TCP client with `-I` connects at once and writes each block that it has read whole; with `-N`
+  every write leaves as a segment of its own unless earlier ones still wait. At the end of its
+  input it closes the connection.
 - A server's read that times out (after half an interval without a datagram) puts the previous
   datagram into the latency statistics once more, later by that time. `FlowMeter` takes it out.
 """
@@ -29,6 +32,8 @@ from dataclasses import dataclass, field
 
 FRAME_OVERHEAD_BYTES = 14 + 20 + 8
 """Ethernet, IPv4 and UDP headers around a payload; preamble and FCS are not counted."""
+TCP_FRAME_OVERHEAD_BYTES = 14 + 20 + 32
+"""The same with TCP and its time stamps (RFC 7323)."""
 
 LATENCY_BIN_MS = 0.5
 LATENCY_BINS = 4000
@@ -49,6 +54,8 @@ _LARGEST_PAYLOAD_BYTES = 1400
 _SMALLEST_PAYLOAD_BYTES = 128
 _WANTED_PACKETS_PER_S = 4
 """Below 46 kbit/s packets get smaller instead of rarer, so that every interval sees some."""
+_UNSENT_BYTES = 16384
+"""What a TCP client may have written that has not left yet (TCP_NOTSENT_LOWAT)."""
 _HEADROOM = 4.0
 """How much faster than the highest rate a client may send what it has been handed late."""
 
@@ -76,6 +83,22 @@ def server_argv(port: int, interval_s: float) -> list[str]:
     return [
         *("iperf", "-s", "-u", "-e", "-f", "b"),
         *("-p", str(port), "-i", f"{interval_s:g}", histograms),
+    ]
+
+
+def tcp_server_argv(port: int, interval_s: float) -> list[str]:
+    """A TCP server on `port` that reports every connection every `interval_s`."""
+    return ["iperf", "-s", "-e", "-f", "b", "-p", str(port), "-i", f"{interval_s:g}"]
+
+
+def tcp_client_argv(
+    source: tuple[str, int], target: tuple[str, int], payload_bytes: int
+) -> list[str]:
+    """A TCP client from one (IPv4 address, port) to another, fed through its standard input."""
+    return [
+        *("iperf", "-e", "-f", "b", "-N"),
+        *("-c", target[0], "-p", str(target[1]), "-B", f"{source[0]}:{source[1]}", "-I"),
+        *("-l", str(payload_bytes), "--tcp-write-prefetch", str(_UNSENT_BYTES)),
     ]
 
 
@@ -124,6 +147,16 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Delivery:
+    """A TCP server's line about one interval of a connection, or about the whole of it."""
+
+    flow: int
+    start_s: float
+    end_s: float
+    payload_bytes: int
+
+
+@dataclass(frozen=True)
 class Histogram:
     """A server's line with the delays since a flow's last one; of the whole flow when `final`."""
 
@@ -138,6 +171,9 @@ _COUNTS = re.compile(
     r"\[ *(\d+)\] +([\d.]+)- *([\d.]+) sec +([\d.]+) Bytes +[\d.]+ bits/sec +[\d.]+ ms"
     r" +-?\d+/ *(\d+) \([^)]*\) +(-|[\d.]+)/"
 )
+_DELIVERY = re.compile(
+    r"\[ *(\d+)\] +([\d.]+)- *([\d.]+) sec +([\d.]+) Bytes +[\d.]+ bits/sec +\d+="
+)
 _HISTOGRAM = re.compile(
     r"\[ *(\d+)\] +[\d.]+- *[\d.]+ sec T8(\(f\))?-PDF: bin\(w=\d+us\):cnt\(\d+\)=?([\d:,]*) "
     r".*obl/obu=(\d+)/(\d+)\)"
@@ -145,7 +181,7 @@ _HISTOGRAM = re.compile(
 _CLIENT_TOTAL = re.compile(r"^\[ *\d+\] +0\.0+- *[\d.]+ sec +([\d.]+) Bytes ", re.MULTILINE)
 
 
-def parse_server_line(line: str) -> Connected | Counts | Histogram | None:
+def parse_server_line(line: str) -> Connected | Counts | Histogram | Delivery | None:
     """What one line of a server's output says; None for headings, sums and remarks."""
     if match := _COUNTS.match(line):
         flow, start, end, payload, datagrams, latency = match.groups()
@@ -163,6 +199,9 @@ def parse_server_line(line: str) -> Connected | Counts | Histogram | None:
         counts = Counter({int(number) - 1: int(count) for number, count in pairs})
         counts.update({0: int(below), LATENCY_BINS: int(above)})
         return Histogram(flow=int(flow), final=final is not None, counts=+counts)
+    if match := _DELIVERY.match(line):
+        flow, start, end, payload = match.groups()
+        return Delivery(int(flow), float(start), float(end), round(float(payload)))
     if match := _CONNECTED.match(line):
         flow, address, port = match.groups()
         return Connected(flow=int(flow), source=(address, int(port)))
@@ -211,8 +250,10 @@ class FlowMeter:
         """For the same flow, when another server goes on with it."""
         return FlowMeter(self.payload_bytes, _datagrams=self._datagrams)
 
-    def feed(self, line: Counts | Histogram) -> Interval | None:
+    def feed(self, line: Counts | Histogram | Delivery) -> Interval | None:
         """Take the flow's next line; the interval it completes, if packets came in it."""
+        if isinstance(line, Delivery):
+            return None
         if isinstance(line, Counts):
             self._line = line
             return None
@@ -255,6 +296,37 @@ class FlowMeter:
             latency_mean_ms=_mean_ms(delays) if mean_ms is None else mean_ms,
             latency_counts=tuple(sorted(delays.items())),
         )
+
+
+@dataclass
+class StreamMeter:
+    """Turns the lines about one connection into intervals that add up to its total.
+
+    A server sums the last, incomplete interval up with all the others, as of a flow of UDP.
+    """
+
+    payload_bytes: int
+    """Of each write."""
+    is_over: bool = False
+    """Whether the server has reported the total."""
+    _end_s: float = 0.0
+    _taken_bytes: int = 0
+    _writes: int = 0
+
+    def at_new_server(self) -> StreamMeter:
+        """A connection does not outlive its server."""
+        return StreamMeter(self.payload_bytes)
+
+    def feed(self, line: Counts | Histogram | Delivery) -> Interval | None:
+        """Take the connection's next line; the interval it completes, if something came in it."""
+        if not isinstance(line, Delivery):
+            return None
+        self.is_over = line.start_s < self._end_s
+        taken_bytes = line.payload_bytes + (0 if self.is_over else self._taken_bytes)
+        start_s, self._end_s = self._end_s, max(line.end_s, self._end_s)
+        writes = taken_bytes // self.payload_bytes - self._writes
+        self._taken_bytes, self._writes = taken_bytes, self._writes + writes
+        return Interval(start_s, self._end_s, writes, 0, 0.0, ()) if writes > 0 else None
 
 
 def _without_largest(delays: Counter[int], count: int) -> Counter[int]:

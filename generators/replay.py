@@ -25,8 +25,10 @@ import msgspec
 from generators.iperf import (
     Connected,
     FlowMeter,
+    StreamMeter,
     client_argv,
     parse_server_line,
+    tcp_client_argv,
 )
 from generators.records import Received, Segment
 from generators.replay_feed import Feed
@@ -55,6 +57,8 @@ _LATE_START_S = 0.05
 """A client that is late begins this long after it was launched: iperf takes no time in the past."""
 _BUSY_S = 0.002
 """When to ask a client again that has not taken its last packets yet."""
+_FULL_S = 0.02
+"""The same of TCP, which may be held up by the network for long."""
 _READ_AT_ONCE = 4
 """Processes whose output is taken in before the next packets are due again."""
 
@@ -177,8 +181,7 @@ class Replay:
                 wait_s = min(self._start_next(t0_s), self._feed(records), _LONGEST_WAIT_S)
                 self._read(records, max(0.0, wait_s))
                 if not self._due:
-                    overdue = [c for c in self._feed_of if time.monotonic() > c.deadline_s]
-                    self._kill(overdue, f"still running {OVERTIME_S:g} s after its end")
+                    self._end_overdue()
             self._end_servers(records)
 
     def _start_next(self, t0_s: float) -> float:
@@ -209,7 +212,8 @@ class Replay:
                 if feed.client is None:
                     self._launch(feed, now_s)
             taken = feed.hand_over(now_s)
-            self._queue(feed, feed.due_s if taken else now_s + _BUSY_S)
+            busy_s = _FULL_S if feed.stream.transport == "tcp" else _BUSY_S
+            self._queue(feed, feed.due_s if taken else now_s + busy_s)
             if feed.due_s is None and feed.client is None:
                 _append(records, *feed.enter_next_segment())
         return self._due[0][0] - time.monotonic() if self._due else inf
@@ -236,14 +240,28 @@ class Replay:
         begin_unix_s = begin_s + self._realtime_minus_monotonic_s
         lasting_s = stream.end_s - stream.start_s + OVERTIME_S
         payload_bytes, peak_bps = stream.payload_bytes, stream.peak_bps
-        argv = client_argv(source, target, payload_bytes, peak_bps, begin_unix_s, lasting_s)
+        if stream.transport == "tcp":
+            argv = tcp_client_argv(source, target, payload_bytes)
+            flow = Flow(stream, now_s, StreamMeter(payload_bytes))
+        else:
+            argv = client_argv(source, target, payload_bytes, peak_bps, begin_unix_s, lasting_s)
+            flow = Flow(stream, begin_s, FlowMeter(payload_bytes))
         pipe = subprocess.PIPE
         process = self._hosts.start(stream.source, argv, pipe, subprocess.STDOUT, pipe)
         client = Client(stream, process, now_s, begin_s + lasting_s)
         feed.launched(client)
         self._feed_of[client] = feed
-        self._flow_of_source[source] = Flow(stream, begin_s, FlowMeter(payload_bytes))
+        self._flow_of_source[source] = flow
         self._selector.register(_stdout(process), selectors.EVENT_READ, client)
+
+    def _end_overdue(self) -> None:
+        for client in self._feed_of:
+            if time.monotonic() <= client.deadline_s:
+                continue
+            if client.stream.transport == "tcp":
+                client.cut_off()
+            else:
+                self._kill([client], f"still running {OVERTIME_S:g} s after its end")
 
     def _kill(self, clients: Iterable[Client], reason: str) -> None:
         for client in clients:

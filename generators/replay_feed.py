@@ -12,6 +12,9 @@ from generators.records import Segment
 from generators.replay_plan import Stream
 from generators.replay_processes import Client
 
+_PATIENCE_S = 1.0
+"""A write that TCP could not take for so long is left out: what it carries is not put off."""
+
 
 @dataclass
 class _Outcome:
@@ -28,7 +31,7 @@ class Feed:
     """Where a stream stands, whose times count from `t0_s` (CLOCK_MONOTONIC).
 
     A client sends a packet by itself when it is started and one at the end of its input. These are
-    the first and the last that are due: all others are handed over.
+    the first and the last that are due: all others are handed over. One of TCP is handed all.
     """
 
     def __init__(self, stream: Stream, t0_s: float) -> None:
@@ -37,8 +40,10 @@ class Feed:
         self.segment = 0
         """The number of the one that it is in."""
         self._t0_s = t0_s
+        self._is_tcp = stream.transport == "tcp"
         self._packets = stream.due()
-        next(self._packets)
+        if not self._is_tcp:
+            next(self._packets)
         self._next = next(self._packets, None)
         self._following = next(self._packets, None)
         self._outcome = _Outcome()
@@ -61,9 +66,9 @@ class Feed:
             self._outcome = _Outcome()
 
     def launched(self, client: Client) -> None:
-        """Feed this client from now on. It has sent a packet."""
+        """Feed this client from now on. It has sent a packet, if of UDP."""
         self.client = client
-        self._outcome.sent_packets += 1
+        self._outcome.sent_packets += not self._is_tcp
 
     def failed(self, error: str, host_crashed_s: float | None = None) -> None:
         """There is no client any more: what is due goes nowhere until another is launched."""
@@ -73,17 +78,23 @@ class Feed:
     def hand_over(self, now_s: float) -> bool:
         """Hand over the packet that is due; False: the client has not taken the last ones yet."""
         assert self._next is not None, "asked for when a packet is due"
-        if self.client is not None and not self._give(self.client):
+        late_s = max(0.0, now_s - self._t0_s - self._next[1])
+        if self.client is None or self._give(self.client):
+            self._outcome.sent_packets += 1
+        elif not self._is_tcp or late_s < _PATIENCE_S:
             return False
         if self._outcome.late_s is None:
-            self._outcome.late_s = max(0.0, now_s - self._t0_s - self._next[1])
-        self._outcome.sent_packets += 1
+            self._outcome.late_s = late_s
+        if self._is_tcp and self._following is None and self.client is not None:
+            self.client.end_input()
         self._next, self._following = self._following, next(self._packets, None)
         return True
 
     def _give(self, client: Client) -> bool:
         try:
-            if self._following is None:
+            if self._is_tcp:
+                os.write(client.input, bytes(self.stream.payload_bytes))
+            elif self._following is None:
                 client.end_input()
             else:
                 os.write(client.input, block(self.stream.payload_bytes, time.time()))
@@ -109,5 +120,6 @@ class Feed:
             sent_packets=sent_packets,
             sent_bytes=max(sent_packets, 0) * stream.frame_bytes,
             error=outcome.error,
+            transport=stream.transport,
             host_crashed_s=outcome.host_crashed_s,
         )

@@ -8,8 +8,15 @@ from functools import cached_property
 from itertools import pairwise
 from math import floor
 
-from generators.iperf import FEWEST_PACKETS, FRAME_OVERHEAD_BYTES, suitable_payload_bytes
+from generators.iperf import (
+    FEWEST_PACKETS,
+    FRAME_OVERHEAD_BYTES,
+    TCP_FRAME_OVERHEAD_BYTES,
+    suitable_payload_bytes,
+)
+from generators.records import Transport
 from generators.schedule import FloatArray, Schedule
+from topologies.model import OdPair
 
 _GOLDEN_RATIO = 0.6180339887498949
 """Its multiples, modulo 1, are spread evenly however many there are."""
@@ -40,6 +47,7 @@ class Stream:
     phase: float = 0.0
     """In [0, 1): how much of the first packet is behind at the start. Streams in step would fill
     queues by themselves."""
+    transport: Transport = "udp"
 
     @cached_property
     def payload_bytes(self) -> int:
@@ -50,7 +58,8 @@ class Stream:
     @property
     def frame_bytes(self) -> int:
         """Size of a packet on the wire."""
-        return self.payload_bytes + FRAME_OVERHEAD_BYTES
+        is_tcp = self.transport == "tcp"
+        return self.payload_bytes + (TCP_FRAME_OVERHEAD_BYTES if is_tcp else FRAME_OVERHEAD_BYTES)
 
     @property
     def start_s(self) -> float:
@@ -110,8 +119,19 @@ def plan(schedule: Schedule, cuts_s: Sequence[float] = ()) -> list[Stream]:
         (schedule.hosts[i], schedule.hosts[j], False, schedule.matrices_bps[:, i, j])
         for i, j in pairs
     ] + [(flood.source, flood.victim, True, flood.rates_bps) for flood in schedule.floods]
+
+    def transport(pair: OdPair, attack: bool) -> Transport:
+        return "tcp" if pair in schedule.tcp_pairs and not attack else "udp"
+
     streams = [
-        Stream(source, target, attack, segments, number * _GOLDEN_RATIO % 1)
+        Stream(
+            source,
+            target,
+            attack,
+            segments,
+            number * _GOLDEN_RATIO % 1,
+            transport((source, target), attack),
+        )
         for number, (source, target, attack, rates_bps) in enumerate(every)
         if (segments := tuple(_segments(rates_bps, schedule.interval_s, cuts_s)))
     ]

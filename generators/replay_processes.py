@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from dataclasses import dataclass, field
 
-from generators.iperf import LATENCY_BIN_MS, FlowMeter, Interval, parse_sent_payload_bytes
+from generators.iperf import (
+    LATENCY_BIN_MS,
+    FlowMeter,
+    Interval,
+    StreamMeter,
+    parse_sent_payload_bytes,
+)
 from generators.records import Received
 from generators.replay_plan import Stream
 
+_TCP_PIPE_BYTES = 16384
+"""What waits for TCP is little, so that it stops soon when it is to stop."""
 OVERTIME_S = 3.0
 """How long a client may go on after its end."""
 
@@ -25,9 +34,12 @@ class Client:
     """When it must have ended, in CLOCK_MONOTONIC."""
     output: bytearray = field(default_factory=bytearray)
     killed_because: str = ""
+    is_cut_off: bool = False
 
     def __post_init__(self) -> None:
         os.set_blocking(self.input, False)
+        if self.stream.transport == "tcp":
+            fcntl.fcntl(self.input, fcntl.F_SETPIPE_SZ, _TCP_PIPE_BYTES)
 
     @property
     def input(self) -> int:
@@ -45,10 +57,17 @@ class Client:
         self.killed_because = reason
         self.process.kill()
 
+    def cut_off(self) -> None:
+        """End it though TCP has not got everything through: it was given its time."""
+        self.is_cut_off = True
+        self.process.kill()
+
     def error(self) -> str:
         """Why it has ended, once it has closed its output; empty if all was well."""
         self.end_input()
         self.process.wait()
+        if self.is_cut_off:
+            return ""
         text = self.output.decode(errors="replace")
         if self.killed_because or parse_sent_payload_bytes(text) is None:
             return self.killed_because or last_line(text)
@@ -61,7 +80,7 @@ class Flow:
 
     stream: Stream
     start_s: float
-    meter: FlowMeter
+    meter: FlowMeter | StreamMeter
     is_known: bool = False
     """Whether its server has reported it."""
 
@@ -79,6 +98,7 @@ class Flow:
             latency_mean_ms=interval.latency_mean_ms,
             latency_bin_ms=LATENCY_BIN_MS,
             latency_counts=interval.latency_counts,
+            transport=self.stream.transport,
         )
 
 

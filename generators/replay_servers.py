@@ -1,4 +1,4 @@
-"""The iperf servers of a replay: one in every host for the workload, one for attacks."""
+"""The iperf servers of a replay: in every host one for UDP, one for TCP, one for attacks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from generators.iperf import server_argv
+from generators.iperf import server_argv, tcp_server_argv
+from generators.records import Transport
 from generators.replay_plan import Stream
 from generators.replay_processes import Flow, last_line
-from testbed.host_exec import HostExec, await_udp_port
+from testbed.host_exec import HostExec, await_port
 
-_WORKLOAD_PORT, _ATTACK_PORT = 5001, 5501
+_UDP_PORT, _TCP_PORT, _ATTACK_PORT = 5001, 5101, 5501
 _WORKLOAD_INTERVAL_S, _ATTACK_INTERVAL_S = 1.0, 0.1
 _START_S = 5.0
 
@@ -27,16 +28,25 @@ class ServerPort(NamedTuple):
 
     host: str
     attack: bool
+    transport: Transport
 
     @classmethod
     def of(cls, stream: Stream) -> ServerPort:
         """Where a stream goes."""
-        return cls(stream.target, stream.attack)
+        return cls(stream.target, stream.attack, stream.transport)
 
     @property
     def number(self) -> int:
-        """The UDP port."""
-        return _ATTACK_PORT if self.attack else _WORKLOAD_PORT
+        """The UDP or TCP port."""
+        if self.attack:
+            return _ATTACK_PORT
+        return _TCP_PORT if self.transport == "tcp" else _UDP_PORT
+
+    def argv(self) -> list[str]:
+        """What listens there."""
+        interval_s = _ATTACK_INTERVAL_S if self.attack else _WORKLOAD_INTERVAL_S
+        argv = tcp_server_argv if self.transport == "tcp" else server_argv
+        return argv(self.number, interval_s)
 
 
 @dataclass(eq=False)
@@ -60,12 +70,14 @@ def start_servers(hosts: HostExec, ports: Iterable[ServerPort]) -> list[Server]:
     """
     servers = []
     for at in sorted(ports):
-        interval_s = _ATTACK_INTERVAL_S if at.attack else _WORKLOAD_INTERVAL_S
-        argv = server_argv(at.number, interval_s)
-        process = hosts.start(at.host, argv, subprocess.PIPE, subprocess.STDOUT)
+        process = hosts.start(at.host, at.argv(), subprocess.PIPE, subprocess.STDOUT)
         servers.append(Server(at, process, time.monotonic()))
     deadline_s = time.monotonic() + _START_S
-    failed = [s for s in servers if not await_udp_port(s.process, s.at.number, deadline_s)]
+    failed = [
+        server
+        for server in servers
+        if not await_port(server.process, server.at.number, deadline_s, server.at.transport)
+    ]
     if failed:
         for server in servers:
             server.process.kill()

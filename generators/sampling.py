@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from generators.schedule import FloatArray, Flood, Schedule
 from topologies.loads import max_link_utilisation
-from topologies.model import Routing, Topology
+from topologies.model import OdPair, Routing, Topology
 from topologies.paths import Weight, path_directions, shortest_paths
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here needs it
@@ -55,12 +56,14 @@ def sample_schedule(
     shortest_path_mlu: float,
     weight: Weight = "delay",
     flood: FloodRequest | None = None,
+    tcp_percent: float = 0.0,
 ) -> Schedule:
     """Sample a schedule; the same arguments give the same one, bit for bit.
 
     All matrices are scaled by one constant such that the mean matrix loads the busiest link of the
     shortest paths to `shortest_path_mlu` of its rate (above 1: overload). Rates too small to matter
-    are zeroed and rates that no access link carries are cut; `Schedule.notes` says how much.
+    are zeroed and rates that no access link carries are cut; `Schedule.notes` says how much. Pairs
+    that come to `tcp_percent` of the traffic, as nearly as whole pairs can, are TCP.
 
     Raises:
         ValueError: the GAN was trained for other hosts, or the flood does not fit the topology or
@@ -79,7 +82,19 @@ def sample_schedule(
     if flood is not None:
         floods, flood_notes = _floods(gan, topology, flood, scaled_bps.mean(axis=0), steps, seed)
         notes += flood_notes
-    return Schedule(hosts, interval_s, scaled_bps, floods, notes)
+    tcp_pairs = choose_tcp_pairs(hosts, scaled_bps.mean(axis=0), tcp_percent, seed)
+    return Schedule(hosts, interval_s, scaled_bps, floods, notes, tcp_pairs)
+
+
+def choose_tcp_pairs(
+    hosts: Sequence[str], mean_bps: FloatArray, percent: float, seed: int
+) -> frozenset[OdPair]:
+    """Pairs by lot that send `percent` of all that `mean_bps` (hosts, hosts) holds, or next to."""
+    rows, columns = np.nonzero(mean_bps)
+    order = np.random.default_rng(seed).permutation(len(rows))
+    reached = np.concatenate([[0.0], mean_bps[rows[order], columns[order]].cumsum()])
+    count = int(np.argmin(np.abs(reached - percent / 100 * reached[-1])))
+    return frozenset((hosts[rows[i]], hosts[columns[i]]) for i in order[:count])
 
 
 def eligible_sources(topology: Topology, victim: str) -> tuple[str, ...]:

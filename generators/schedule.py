@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from topologies.model import OdPair
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -39,6 +41,8 @@ class Schedule:
     floods: tuple[Flood, ...] = ()
     notes: tuple[str, ...] = ()
     """What its maker has to say about it, for people: scale, what was cut."""
+    tcp_pairs: frozenset[OdPair] = frozenset()
+    """Those whose workload is TCP: it gives way where links are full. All others send UDP."""
 
     @property
     def steps(self) -> int:
@@ -62,6 +66,7 @@ class Schedule:
                 flood_sources=np.array([flood.source for flood in self.floods], dtype=np.str_),
                 flood_victims=np.array([flood.victim for flood in self.floods], dtype=np.str_),
                 flood_rates_bps=np.array(rates).reshape(len(rates), self.steps),
+                tcp_pairs=np.array(sorted(self.tcp_pairs), dtype=np.str_).reshape(-1, 2),
                 notes=np.array(self.notes, dtype=np.str_),
             )
 
@@ -95,4 +100,5 @@ class Schedule:
             matrices_bps=arrays["matrices_bps"],
             floods=tuple(Flood(*flood) for flood in floods),
             notes=tuple(arrays["notes"].tolist()),
+            tcp_pairs=frozenset((str(a), str(b)) for a, b in arrays.get("tcp_pairs", ())),
         )

@@ -20,7 +20,7 @@ METRICS = (
     *_each("latency_ms", "mean", "p50", "p95", "p99"),
     *_each("probe_latency_ms", "mean", "p50", "p95", "p99"),
     *("packets_lost", "error_rate_percent", "probe_loss_percent"),
-    *("goodput_mbps", "utilisation_percent"),
+    *("goodput_mbps", "utilisation_percent", "tcp_delivered_percent"),
     *_each("max_link_utilisation", "mean", "p95"),
     *_each("te_ratio", "mean", "p95"),
     *_each("outage_ms", "p50", "p95", "max", "n", "never_recovered"),

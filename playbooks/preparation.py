@@ -201,6 +201,7 @@ def sample_workload(
             shortest_path_mlu=traffic.shortest_path_mlu,
             weight=playbook.routing.weight,
             flood=flood,
+            tcp_percent=traffic.tcp_percent,
         )
 
     schedule = sample(None)

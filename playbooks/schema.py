@@ -62,6 +62,12 @@ class TrafficSection(Section):
         description="give the maximum link utilisation that the baseline routes would have under "
         "the mean matrix: 1 fills the busiest link",
     )
+    tcp_percent: Number = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+        description="give how much of the traffic is TCP, in percent: whole pairs, by lot",
+    )
 
     @property
     def duration_s(self) -> float:

@@ -96,8 +96,8 @@ def summarise(recording: Recording) -> Summary:
 
 
 def _traffic(recording: Recording, window: Window) -> dict[str, Any]:
-    workload = recording.workload
-    balance = delivery.packet_balance(recording.segments, workload, window)
+    workload, datagrams = recording.workload, recording.datagrams
+    balance = delivery.packet_balance(recording.segments, datagrams, window)
     notes = []
     if balance is not None and balance.estimated_clients:
         notes.append(
@@ -106,16 +106,19 @@ def _traffic(recording: Recording, window: Window) -> dict[str, Any]:
         )
     edges_s = window.edges(STEP_S)
     series: dict[str, Any] = {
-        "latency_ms": latency.latency_over_time_ms(workload, window, STEP_S),
+        "latency_ms": latency.latency_over_time_ms(datagrams, window, STEP_S),
         "goodput_mbps": delivery.rates_over_time_bps(workload, edges_s) / 1e6,
     }
     found = {
         "packets_lost": balance and balance.lost,
-        "latency_ms": latency.workload_latency_ms(workload, window),
+        "latency_ms": latency.workload_latency_ms(datagrams, window),
         "probe_latency_ms": latency.probe_latency_ms(recording.probes, window),
         "error_rate_percent": balance and balance.error_rate_percent,
         "probe_loss_percent": delivery.probe_loss_percent(recording.probes, window),
         "goodput_mbps": delivery.goodput_mbps(workload, window),
+        "tcp_delivered_percent": delivery.tcp_delivered_percent(
+            recording.segments, workload, window
+        ),
         "notes": notes,
         "details": {
             "series": series,
@@ -237,7 +240,7 @@ def _prediction(recording: Recording, window: Window) -> dict[str, Any]:
     forecast = prediction.forecast_accuracy(twin, window)
     compared = prediction.delay_comparisons(twin, recording.probes, recording.topology, window)
     delays = prediction.delay_accuracy(compared)
-    decisions = prediction.decision_documents(twin)
+    decisions = prediction.decision_documents(twin, window.end_s)
     by_horizon = [
         prediction.forecast_accuracy(twin, window, horizon) for horizon in prediction.horizons(twin)
     ]

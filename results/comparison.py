@@ -48,6 +48,7 @@ FIGURES = (
     Figure("packets_lost", "packets lost", ""),
     Figure("goodput_mbps", "goodput", "Mbit/s", higher_is_better=True),
     Figure("utilisation_percent", "utilisation", "%", higher_is_better=True, in_points=True),
+    Figure("tcp_delivered_percent", "TCP, of what was asked", "%", True, in_points=True),
     Figure("te_ratio.mean", "busiest link / optimum", "x"),
     Figure("outage_ms.p50", "outage, median", "ms"),
     Figure("outage_ms.max", "outage, longest", "ms"),

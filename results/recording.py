@@ -53,6 +53,11 @@ class Recording:
         return tuple(record for record in self.received if not record.attack)
 
     @property
+    def datagrams(self) -> tuple[Received, ...]:
+        """What arrived of the workload's UDP: TCP tells no delays and loses nothing."""
+        return tuple(record for record in self.workload if record.transport == "udp")
+
+    @property
     def complete(self) -> bool:
         """Whether the run reached the end of its measured window."""
         return any(event.event == "measure-end" for event in self.events)

@@ -6,9 +6,11 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Literal, Protocol
 
 _POLL_S = 0.005
+_LISTEN = "0A"
+"""A state of TCP: tcp_states.h of the kernel."""
 
 
 class HostExec(Protocol):
@@ -27,13 +29,24 @@ class HostExec(Protocol):
 
 
 def await_udp_port(process: subprocess.Popen[bytes], port: int, deadline_s: float) -> bool:
-    """Wait until `port` is bound in the network namespace of `process`, by /proc/PID/net/udp.
+    """As `await_port`, of UDP."""
+    return await_port(process, port, deadline_s, "udp")
+
+
+def await_port(
+    process: subprocess.Popen[bytes],
+    port: int,
+    deadline_s: float,
+    transport: Literal["udp", "tcp"],
+) -> bool:
+    """Wait until `port` is bound in the network namespace of `process`, by /proc/PID/net/udp; in
+    that of TCP, until somebody listens there.
 
     Returns:
         False when the process ended first or CLOCK_MONOTONIC reached `deadline_s`.
     """
     while process.poll() is None:
-        if _is_bound(process.pid, port):
+        if _is_bound(process.pid, port, transport):
             return True
         if time.monotonic() >= deadline_s:
             return False
@@ -41,10 +54,11 @@ def await_udp_port(process: subprocess.Popen[bytes], port: int, deadline_s: floa
     return False
 
 
-def _is_bound(pid: int, port: int) -> bool:
+def _is_bound(pid: int, port: int, transport: str) -> bool:
     local_port = f":{port:04X}"
-    rows = [row.split() for table in ("udp", "udp6") for row in _rows(pid, table)]
-    return any(row[1].endswith(local_port) for row in rows)
+    rows = [row.split() for table in (transport, f"{transport}6") for row in _rows(pid, table)]
+    states = {_LISTEN} if transport == "tcp" else {row[3] for row in rows}
+    return any(row[1].endswith(local_port) and row[3] in states for row in rows)
 
 
 def _rows(pid: int, table: str) -> list[str]:

@@ -40,13 +40,14 @@ class PacketBalance:
 def packet_balance(
     segments: Iterable[Segment], workload: Sequence[Received], window: Window
 ) -> PacketBalance | None:
-    """Count the workload's packets; None without a client or a received packet in `window`.
+    """Count the workload's datagrams; None without a client or a received packet in `window`.
 
     A client that ran wholly inside the window counts with all it sent and all that arrived of it,
     whenever that was. One that reached over an edge counts with its share of time on both sides,
     iperf spacing its packets evenly. What arrived was sent a mean latency before.
     """
-    arrived_of = _by_client([s for s in segments if not s.attack], workload)
+    datagrams = [s for s in segments if not s.attack and s.transport == "udp"]
+    arrived_of = _by_client(datagrams, workload)
     frame_bytes = _mean_frame_bytes(workload)
     sent = received = 0.0
     clients = estimated = 0
@@ -103,6 +104,19 @@ def rates_over_time_bps(received: Iterable[Received], edges_s: FloatArray) -> Fl
             bits += rate_bps * np.maximum(overlap_s, 0.0)
     rates: FloatArray = bits / lengths_s
     return rates
+
+
+def tcp_delivered_percent(
+    segments: Iterable[Segment], workload: Iterable[Received], window: Window
+) -> float | None:
+    """Return what arrived of TCP in `window`, of what was asked for; None without any."""
+    asked_bits = sum(
+        one.requested_bps * window.overlap_s(*sending_span(one))
+        for one in segments
+        if one.transport == "tcp"
+    )
+    arrived = (record for record in workload if record.transport == "tcp")
+    return 100.0 * received_bits(arrived, window) / asked_bits if asked_bits > 0 else None
 
 
 def probe_loss_percent(probes: Iterable[ProbeStream], window: Window) -> float | None:

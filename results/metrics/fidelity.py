@@ -88,8 +88,12 @@ def probe_lateness_p99_ms(streams: Iterable[ProbeStream], window: Window) -> Mea
 
 
 def traffic_lateness_p99_ms(segments: Iterable[Segment], window: Window) -> Measured | None:
-    """Return how long after they were due the clients of the replay were started."""
-    starts = [(one.start_s, one.started_s) for one in segments if window.holds(one.start_s)]
+    """Return how long after they were due the UDP clients of the replay were started."""
+    starts = [
+        (one.start_s, one.started_s)
+        for one in segments
+        if window.holds(one.start_s) and one.transport == "udp"
+    ]
     return _p99([1e3 * max(0.0, started_s - start_s) for start_s, started_s in starts])
 
 

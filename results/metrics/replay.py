@@ -38,14 +38,15 @@ def replay_wape_percent(
 
 
 def sent_percent(segments: Iterable[Segment], window: Window) -> float | None:
-    """Return what the workload's clients sent, of what they were asked to send.
+    """Return what the workload's UDP clients sent, of what they were asked to send.
 
-    Of the clients that ran in `window` and left a count; in bits.
+    Of those that ran in `window` and left a count; in bits. TCP may send less: it gives way.
     """
     requested = sent = 0.0
     for segment in segments:
         share = window.share(*sending_span(segment))
-        if segment.attack or segment.sent_packets < 0 or share == 0.0:
+        elastic = segment.transport == "tcp"
+        if segment.attack or elastic or segment.sent_packets < 0 or share == 0.0:
             continue
         requested += share * segment.requested_bps * segment.duration_s
         sent += share * 8.0 * segment.sent_bytes

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from namespaces_lab import NamespacesLab, open_namespaces
 
-from generators.records import Received, Segment, TrafficRecord
+from generators.records import Received, Segment, TrafficRecord, Transport
 from generators.replay import Replay
 from generators.replay_plan import PlannedSegment, Stream, plan
 from generators.schedule import Flood, Schedule
@@ -86,6 +86,60 @@ def test_a_bottleneck_shows_as_loss_and_delay(tmp_path: Path) -> None:
     assert 0 <= sent.sent_packets - packets - lost <= 5  # lost after the last that came
     full_queue_ms = 50_000 * 8 / 2e6 * 1e3
     assert received[1].latency_mean_ms == pytest.approx(full_queue_ms, rel=0.1)
+
+
+def test_tcp_on_free_links_sends_what_it_is_asked_for(tmp_path: Path) -> None:
+    matrices = np.zeros((3, 3, 3))
+    matrices[:, 0, 1] = [1e6, 3e6, 500e3]
+    matrices[:, 0, 2] = [20e3, 0, 20e3]
+    matrices[:, 2, 1] = 200e3
+    tcp_pairs = frozenset({("a", "b"), ("a", "c")})
+    streams = plan(Schedule(HOSTS, 1.0, matrices, tcp_pairs=tcp_pairs))
+    with open_namespaces(*HOSTS) as lab:
+        run, t0_s = replay(lab, streams, tmp_path / "traffic.jsonl")
+        run.wait(20)
+
+    assert run.problems == ()
+    sent, received = read(tmp_path / "traffic.jsonl")
+    sent_by, received_by, bytes_by = defaultdict(int), defaultdict(int), defaultdict(int)
+    for segment in sent:
+        assert segment.transport == ("tcp" if segment.pair in tcp_pairs else "udp")
+        asked = segment.requested_bps * segment.duration_s / 8
+        frame = segment.sent_bytes / segment.sent_packets
+        assert segment.sent_bytes == pytest.approx(asked, rel=0.01, abs=frame)
+        sent_by[segment.pair] += segment.sent_packets
+        bytes_by[segment.pair] += segment.sent_bytes
+    for interval in received:
+        assert interval.transport == ("tcp" if interval.pair in tcp_pairs else "udp")
+        received_by[interval.pair] += interval.packets
+        bytes_by[interval.pair] -= interval.bytes
+        assert interval.end_s < t0_s + 3.5
+    assert received_by == sent_by
+    assert set(bytes_by.values()) == {0}
+
+
+def test_tcp_gives_way_at_a_bottleneck_and_ends_with_its_schedule(tmp_path: Path) -> None:
+    def stream(source: str, rate_bps: float, transport: Transport) -> Stream:
+        segments = (PlannedSegment(rate_bps, 0.0, 4.0),)
+        return Stream(source, "b", False, segments, transport=transport)
+
+    with open_namespaces(*HOSTS) as lab:
+        lab.limit("b", "2mbit")
+        streams = [stream("a", 4e6, "tcp"), stream("c", 1e6, "udp")]
+        run, t0_s = replay(lab, streams, tmp_path / "traffic.jsonl")
+        run.wait(20)
+        assert time.monotonic() < t0_s + 4.0 + 4.0
+
+    assert run.problems == ()
+    sent, received = read(tmp_path / "traffic.jsonl")
+    arrived = {kind: [r for r in received if r.transport == kind] for kind in ("tcp", "udp")}
+    late = {kind: [r.packets for r in of if r.start_s > t0_s + 1.5] for kind, of in arrived.items()}
+    # Once TCP has found its place, UDP gets what it asks for and TCP the rest of 173 packets/s.
+    assert sum(late["udp"][:2]) > 0.8 * 2 * 87
+    assert 0.7 * 2 * 86 < sum(late["tcp"][:2]) < 1.3 * 2 * 86
+    assert arrived["tcp"][-1].end_s < t0_s + 4.0 + 2.5
+    (tcp,) = (segment for segment in sent if segment.transport == "tcp")
+    assert 8 * tcp.sent_bytes < 0.7 * 16e6  # the rest was not put off
 
 
 def test_an_outage_at_start_and_end_neither_hangs_nor_invents_packets(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ from generators.iperf import (
     LATENCY_BINS,
     Connected,
     Counts,
+    Delivery,
     FlowMeter,
     Histogram,
     Interval,
+    StreamMeter,
     block,
     client_argv,
     parse_sent_payload_bytes,
@@ -95,6 +97,16 @@ CLIENT = """\
 """
 
 
+TCP = """\
+[  1] local 10.0.0.2 port 5101 connected with 10.0.0.1 port 6001 (sock=4) (peer 2.1.8) (icwnd/mss)
+[ ID] Interval            Transfer    Bandwidth       Reads=Dist
+[  1] 0.0000-1.0000 sec  49060 Bytes  392480 bits/sec  99=99:0:0:0:0:0:0:0
+[  1] 1.0000-2.0000 sec  49200 Bytes  392000 bits/sec  98=98:0:0:0:0:0:0:0
+[  1] 2.0000-2.5631 sec  26800 Bytes  383568 bits/sec  54=54:0:0:0:0:0:0:0
+[  1] 0.0000-2.5631 sec  125060 Bytes  390335 bits/sec  251=251:0:0:0:0:0:0:0
+"""
+
+
 def measure(output: str, meter: FlowMeter | None = None) -> tuple[FlowMeter, list[Interval]]:
     meter = meter or FlowMeter(1400)
     lines = [parse_server_line(line) for line in output.splitlines()]
@@ -159,6 +171,19 @@ def test_a_block_looks_like_the_payload_of_an_ordinary_client(payload_bytes: int
     assert made[48 - 16 : 50 - 16] == bytes.fromhex("0018")
     assert made[112 - 16 : 120 - 16] == bytes.fromhex("6b04a566") + (250_000).to_bytes(4, "big")
     assert made[:4] == bytes.fromhex("68000000")  # and a length, for TCP servers only
+
+
+def test_a_connection_is_counted_in_whole_writes() -> None:
+    meter, lines = StreamMeter(500), [parse_server_line(line) for line in TCP.splitlines()]
+    assert lines[:2] == [Connected(1, ("10.0.0.1", 6001)), None]
+    intervals = [meter.feed(line) for line in lines if isinstance(line, Delivery)]
+    assert meter.is_over
+    assert intervals.pop() is None
+    assert [(i.start_s, i.end_s, i.packets) for i in intervals if i] == [
+        (0.0, 1.0, 98),
+        (1.0, 2.0, 98),
+        (2.0, 2.5631, 54),
+    ]
 
 
 def test_silence_makes_no_intervals() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -47,6 +48,14 @@ def test_a_flood_starts_with_its_step() -> None:
     (flood,) = plan(two_hosts(0, 0, flood=[0, 5e6]))
     assert (flood.source, flood.target, flood.attack) == ("b", "a", True)
     assert spans(flood) == [(4, 4, 5e6)]
+
+
+def test_a_pair_of_tcp_is_one_with_larger_headers_and_floods_are_udp() -> None:
+    schedule = replace(two_hosts(1e6, flood=[5e6]), tcp_pairs=frozenset({("a", "b"), ("b", "a")}))
+    by_source = {stream.source: stream for stream in plan(schedule)}
+    assert (by_source["a"].transport, by_source["b"].transport) == ("tcp", "udp")
+    assert by_source["a"].frame_bytes - by_source["a"].payload_bytes == 66
+    assert by_source["a"].packets * by_source["a"].frame_bytes * 8 == pytest.approx(4e6, rel=0.01)
 
 
 def test_less_than_two_packets_are_left_out() -> None:

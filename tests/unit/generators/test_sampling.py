@@ -5,12 +5,16 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from generators.builtin_history import builtin_history
 from generators.gan import TrafficGan
 from generators.sampling import (
     MIN_RATE_BPS,
     FloodRequest,
+    choose_tcp_pairs,
     eligible_sources,
     sample_schedule,
 )
@@ -119,6 +123,22 @@ def test_a_flood_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         sample_schedule(trained_gan, abilene, "attack", 30, 2.0, 1, 0.5, flood=flood)
+
+
+@given(
+    rates_bps=arrays(float, (4, 4), elements=st.floats(0, 1e6)),
+    percent=st.floats(0, 100),
+    seed=st.integers(0, 9),
+)
+def test_tcp_is_as_much_of_the_traffic_as_whole_pairs_can_be(
+    rates_bps: np.ndarray, percent: float, seed: int
+) -> None:
+    hosts = ("a", "b", "c", "d")
+    chosen = choose_tcp_pairs(hosts, rates_bps, percent, seed)
+    assert chosen == choose_tcp_pairs(hosts, rates_bps, percent, seed)
+    reached_bps = sum(rates_bps[hosts.index(a), hosts.index(b)] for a, b in chosen)
+    missed_bps = abs(reached_bps - percent / 100 * rates_bps.sum())
+    assert missed_bps <= rates_bps.max() / 2 + 1e-6
 
 
 def test_a_gan_of_other_hosts_is_refused(trained_gan: TrafficGan) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,19 @@ from generators.schedule import Flood, Schedule, ScheduleFileError
 def a_schedule(floods: tuple[Flood, ...] = ()) -> Schedule:
     matrices_bps = np.random.default_rng(0).random((3, 2, 2)) * 1e6
     return Schedule(("h1", "h2"), 0.1, matrices_bps, floods, ("cut: ½ of it",))
+
+
+def test_a_saved_schedule_knows_its_tcp(tmp_path: Path) -> None:
+    tcp_pairs = frozenset({("h1", "h2")})
+    replace(a_schedule(), tcp_pairs=tcp_pairs).save(tmp_path / "schedule.npz")
+    assert Schedule.load(tmp_path / "schedule.npz").tcp_pairs == tcp_pairs
+
+
+def test_a_schedule_of_before_there_was_tcp_has_none(tmp_path: Path) -> None:
+    a_schedule().save(tmp_path / "new.npz")
+    with np.load(tmp_path / "new.npz") as new:
+        np.savez(tmp_path / "old.npz", **{n: new[n] for n in new.files if n != "tcp_pairs"})
+    assert Schedule.load(tmp_path / "old.npz").tcp_pairs == frozenset()
 
 
 @pytest.mark.parametrize("floods", [(), (Flood("h1", "h2", np.array([0.0, 1 / 3, 2e6])),)])

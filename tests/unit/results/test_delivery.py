@@ -11,6 +11,7 @@ from results.metrics.delivery import (
     packet_balance,
     rates_over_time_bps,
     sending_span,
+    tcp_delivered_percent,
 )
 from results.metrics.replay import replay_wape_percent, requested_over_time_bps, sent_percent
 from results.timeline import Window
@@ -118,6 +119,21 @@ def test_what_is_under_way_as_a_rate_changes_was_sent_at_the_old_one() -> None:
     before = packet_balance(rates, reports, Window(0.0, 10.0))
     assert before is not None
     assert (before.sent, before.received) == (1000, pytest.approx(1000))
+
+
+def test_tcp_loses_nothing_and_is_measured_by_what_it_got() -> None:
+    both = [
+        segment(0.0, 10.0, 1000),
+        msgspec.structs.replace(segment(0.0, 10.0, 1000), transport="tcp"),
+    ]
+    of_tcp = msgspec.structs.replace(received(0.0, 10.0, 250), transport="tcp")
+    window = Window(0.0, 10.0)
+    balance = packet_balance(both, [received(0.0, 10.0, 900)], window)
+    assert balance is not None
+    assert (balance.sent, balance.received) == (1000, 900)
+    asked_bits = 10 * both[1].requested_bps
+    assert tcp_delivered_percent(both, [of_tcp], window) == pytest.approx(100 * 2e6 / asked_bits)
+    assert tcp_delivered_percent(both[:1], [], window) is None
 
 
 def test_no_report_of_a_flow_through_several_rates_is_left_out() -> None:
