@@ -57,8 +57,9 @@ _LATE_START_S = 0.05
 """A client that is late begins this long after it was launched: iperf takes no time in the past."""
 _BUSY_S = 0.002
 """When to ask a client again that has not taken its last packets yet."""
-_FULL_S = 0.02
-"""The same of TCP, which may be held up by the network for long."""
+_FULL_PACKETS, _FULL_S = 4, 0.02
+"""The same of TCP, which may be held up by the network for long: after so many packets' time, or so
+long."""
 _READ_AT_ONCE = 4
 """Processes whose output is taken in before the next packets are due again."""
 
@@ -96,6 +97,8 @@ class Replay:
         self._ports: frozenset[ServerPort] = frozenset()
         self._down: set[str] = set()
         self._crashed_s: dict[str, float] = {}
+        self._crashed: deque[str] = deque()
+        """Hosts, as told by another thread, to be taken note of by ours."""
         self._restarted: deque[Server] = deque()
         """Started again by another thread, to be taken in by ours."""
         self._stopping = threading.Event()
@@ -128,6 +131,7 @@ class Replay:
         """Expect the end of everything in `host`, at `at_s`; nothing is started there any more."""
         self._crashed_s[host] = at_s
         self._down.add(host)
+        self._crashed.append(host)
 
     def host_restarted(self, host: str) -> None:
         """Start the servers of `host` again; flows towards it count on from their next packet.
@@ -176,6 +180,8 @@ class Replay:
                     self._launches.clear()
                     self._due.clear()
                     self._kill(self._feed_of, "the replay was stopped")
+                while self._crashed:
+                    self._disconnect(self._crashed.popleft())
                 while self._restarted:
                     self._take_in(self._restarted.popleft())
                 wait_s = min(self._start_next(t0_s), self._feed(records), _LONGEST_WAIT_S)
@@ -212,8 +218,7 @@ class Replay:
                 if feed.client is None:
                     self._launch(feed, now_s)
             taken = feed.hand_over(now_s)
-            busy_s = _FULL_S if feed.stream.transport == "tcp" else _BUSY_S
-            self._queue(feed, feed.due_s if taken else now_s + busy_s)
+            self._queue(feed, feed.due_s if taken else now_s + _busy_s(feed.stream))
             if feed.due_s is None and feed.client is None:
                 _append(records, *feed.enter_next_segment())
         return self._due[0][0] - time.monotonic() if self._due else inf
@@ -225,12 +230,26 @@ class Replay:
             if ServerPort.of(flow.stream) == server.at:
                 flow.meter = flow.meter.at_new_server()
                 flow.is_known = False
+        for _, _, feed in self._due if server.at.transport == "tcp" else ():
+            if server.at == ServerPort.of(feed.stream) and feed.client is None:
+                self._launch(feed, time.monotonic())
+
+    def _disconnect(self, host: str) -> None:
+        """Its connections are gone, which iperf's clients do not heed."""
+        for _, _, feed in self._due:
+            if feed.stream.transport == "tcp" and feed.stream.target == host:
+                if feed.client is not None:
+                    feed.client.cut_off()
+                feed.failed(f"{host} had crashed")
 
     def _launch(self, feed: Feed, start_s: float) -> None:
         """Start a client that sends from `start_s` on, if its host is up."""
         stream, now_s = feed.stream, time.monotonic()
         if stream.source in self._down:
             feed.failed(f"{stream.source} had crashed", self._crashed_s[stream.source])
+            return
+        if stream.transport == "tcp" and stream.target in self._down:
+            feed.failed(f"{stream.target} had crashed")
             return
         begin_s = max(start_s, now_s + _LATE_START_S)
         number = self._launched_on[stream.source]
@@ -248,7 +267,7 @@ class Replay:
             flow = Flow(stream, begin_s, FlowMeter(payload_bytes))
         pipe = subprocess.PIPE
         process = self._hosts.start(stream.source, argv, pipe, subprocess.STDOUT, pipe)
-        client = Client(stream, process, now_s, begin_s + lasting_s)
+        client = Client(stream, process, now_s, feed.end_s + OVERTIME_S)
         feed.launched(client)
         self._feed_of[client] = feed
         self._flow_of_source[source] = flow
@@ -284,12 +303,16 @@ class Replay:
     def _take_end(self, owner: Client | Server, records: IO[bytes]) -> None:
         if isinstance(owner, Client):
             feed, error = self._feed_of.pop(owner), owner.error()
+            if feed.client is not None and feed.client is not owner:
+                return  # another one has taken its place
             if not error and feed.due_s is not None and not self._stopping.is_set():
                 error = "it ended before its last packet was due"
             if error:
                 crashed_s = self._crash_of(owner.stream.source, owner.started_s)
                 if crashed_s is not None and not owner.killed_because:
                     error = f"{owner.stream.source} had crashed"
+                elif self._is_cut(owner):
+                    error = f"{owner.stream.target} had crashed"
                 elif not self._stopping.is_set():
                     pair = f"{owner.stream.source} to {owner.stream.target}"
                     self._problems.append(f"iperf {pair}: {error}")
@@ -303,6 +326,11 @@ class Replay:
             code = owner.process.wait()
             if not owner.is_ending and self._crash_of(owner.at.host, owner.started_s) is None:
                 self._problems.append(f"the iperf server on {owner.at.host} ended with code {code}")
+
+    def _is_cut(self, client: Client) -> bool:
+        """Whether a connection has ended because its target has."""
+        crashed_s = self._crash_of(client.stream.target, client.started_s)
+        return client.stream.transport == "tcp" and crashed_s is not None
 
     def _crash_of(self, host: str, since_s: float) -> float | None:
         """When `host` crashed after `since_s`, if it did."""
@@ -362,6 +390,12 @@ def _launches(streams: Iterable[Stream]) -> list[tuple[float, Stream]]:
         next_s = min(stream.start_s - _LEAD_S, next_s - _LAUNCH_GAP_S)
         launches.append((next_s, stream))
     return launches[::-1]
+
+
+def _busy_s(stream: Stream) -> float:
+    if stream.transport == "udp":
+        return _BUSY_S
+    return min(_FULL_S, _FULL_PACKETS * 8 * stream.frame_bytes / stream.peak_bps)
 
 
 def _allow_more_files(number: int) -> None:

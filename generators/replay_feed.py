@@ -54,6 +54,11 @@ class Feed:
         return None if self._next is None else self._t0_s + self._next[1]
 
     @property
+    def end_s(self) -> float:
+        """When the last segment ends."""
+        return self._t0_s + self.stream.end_s
+
+    @property
     def next_segment(self) -> int:
         """The number of the one that the next packet belongs to; after the last, one more."""
         return len(self.stream.segments) if self._next is None else self._next[0]

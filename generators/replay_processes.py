@@ -17,7 +17,7 @@ from generators.iperf import (
 from generators.records import Received
 from generators.replay_plan import Stream
 
-_TCP_PIPE_BYTES = 16384
+_TCP_WAITS_S = 0.1
 """What waits for TCP is little, so that it stops soon when it is to stop."""
 OVERTIME_S = 3.0
 """How long a client may go on after its end."""
@@ -39,7 +39,8 @@ class Client:
     def __post_init__(self) -> None:
         os.set_blocking(self.input, False)
         if self.stream.transport == "tcp":
-            fcntl.fcntl(self.input, fcntl.F_SETPIPE_SZ, _TCP_PIPE_BYTES)
+            waiting_bytes = int(self.stream.peak_bps / 8 * _TCP_WAITS_S)
+            fcntl.fcntl(self.input, fcntl.F_SETPIPE_SZ, min(max(4096, waiting_bytes), 1 << 20))
 
     @property
     def input(self) -> int:
@@ -58,7 +59,8 @@ class Client:
         self.process.kill()
 
     def cut_off(self) -> None:
-        """End it though TCP has not got everything through: it was given its time."""
+        """End it though TCP has not got everything through: it was given its time, or the server
+        is another one."""
         self.is_cut_off = True
         self.process.kill()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +14,13 @@ from generators.schedule import FloatArray, Flood, Schedule
 from topologies.loads import max_link_utilisation
 from topologies.model import OdPair, Routing, Topology
 from topologies.paths import Weight, path_directions, shortest_paths
+from topologies.policies import Traffic, is_denied
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here needs it
     from generators.gan import TrafficGan
     from generators.kinds import Kind
 
+_TCP = Traffic("tcp")
 MIN_RATE_BPS = 8_000.0
 """Pairs below send nothing: a 1,000-byte packet a second is too few to measure anything."""
 
@@ -82,19 +86,30 @@ def sample_schedule(
     if flood is not None:
         floods, flood_notes = _floods(gan, topology, flood, scaled_bps.mean(axis=0), steps, seed)
         notes += flood_notes
-    tcp_pairs = choose_tcp_pairs(hosts, scaled_bps.mean(axis=0), tcp_percent, seed)
+    both_ways = ((pair, pair[::-1]) for pair in topology.od_pairs)
+    barred = {p for p, back in both_ways if any(is_denied(topology, w, _TCP) for w in (p, back))}
+    tcp_pairs = choose_tcp_pairs(hosts, scaled_bps.mean(axis=0), tcp_percent, seed, barred)
     return Schedule(hosts, interval_s, scaled_bps, floods, notes, tcp_pairs)
 
 
 def choose_tcp_pairs(
-    hosts: Sequence[str], mean_bps: FloatArray, percent: float, seed: int
+    hosts: Sequence[str],
+    mean_bps: FloatArray,
+    percent: float,
+    seed: int,
+    barred: AbstractSet[OdPair] = frozenset(),
 ) -> frozenset[OdPair]:
-    """Pairs by lot that send `percent` of all that `mean_bps` (hosts, hosts) holds, or next to."""
-    rows, columns = np.nonzero(mean_bps)
-    order = np.random.default_rng(seed).permutation(len(rows))
-    reached = np.concatenate([[0.0], mean_bps[rows[order], columns[order]].cumsum()])
-    count = int(np.argmin(np.abs(reached - percent / 100 * reached[-1])))
-    return frozenset((hosts[rows[i]], hosts[columns[i]]) for i in order[:count])
+    """Pairs by lot that send `percent` of all that `mean_bps` (hosts, hosts) holds, or next to.
+
+    None of those that are `barred`: policies deny their packets, or the answers.
+    """
+    sending = zip(*np.nonzero(mean_bps), strict=True)
+    pairs = {(hosts[i], hosts[j]): float(mean_bps[i, j]) for i, j in sending}
+    drawn = [pair for pair in pairs if pair not in barred]
+    np.random.default_rng(seed).shuffle(drawn)
+    reached_bps = np.array([0.0, *accumulate(pairs[pair[0], pair[1]] for pair in drawn)])
+    count = int(np.argmin(np.abs(reached_bps - percent / 100 * mean_bps.sum())))
+    return frozenset((source, target) for source, target in drawn[:count])
 
 
 def eligible_sources(topology: Topology, victim: str) -> tuple[str, ...]:

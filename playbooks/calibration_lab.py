@@ -41,8 +41,10 @@ STEP_S = 8.0
 _INTERVAL_S = 2.0
 _SILENT_S = _INTERVAL_S
 """For queues to drain, and all pairs to be moved."""
-_SINCE_S = 1.95
+_SINCE_S = 2.0
 """Into the traffic: from the third report of the servers on, which come every second."""
+_LATE_S = 0.05
+"""At most, of a report."""
 
 
 def measure(
@@ -122,7 +124,7 @@ def harvest(
     by_step = defaultdict(list)
     for record in recording.received:
         step, into_s = divmod(record.start_s - begun[0], STEP_S)
-        if into_s > _SILENT_S + _SINCE_S:
+        if into_s > _SILENT_S + _SINCE_S - _LATE_S:
             by_step[int(step)].append(record)
     samples = []
     for step, trial in enumerate(trials):
@@ -135,7 +137,7 @@ def harvest(
 
 def _carried(recording: Recording, window: Window) -> bool:
     seconds = [one for one in recording.fidelity if window.holds(one.t_s)]
-    if len(seconds) < STEP_S - 2:  # it was cut off
+    if len(seconds) < STEP_S - 1:  # it was cut off
         return False
     bounds = recording.manifest.bounds
     measured = (

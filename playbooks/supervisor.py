@@ -54,7 +54,7 @@ _TWIN_TIMEOUT_S = 60.0
 """Importing PyTorch takes a slow machine so long."""
 _PLACED = "plan"
 """Names the request that places the plan's routes."""
-_TAIL_S = 5.0
+_TAIL_S = 8.0
 """The most that the last clients and servers may take to end after the workload."""
 _SAMPLE_S = 1.0
 _SAMPLE_ROOM_S = 0.1

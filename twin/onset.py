@@ -53,7 +53,11 @@ class Filling:
 
 
 def filling(
-    stationary: FloatArray, load: FloatArray, variance: Variance, instants: FloatArray
+    stationary: FloatArray,
+    load: FloatArray,
+    variance: Variance,
+    instants: FloatArray,
+    pace: float | FloatArray = 1.0,
 ) -> Filling:
     """Follow queues from empty.
 
@@ -62,8 +66,9 @@ def filling(
         load: offered load over rate.
         variance: squared coefficient of variation of the arrivals.
         instants: (instants, links), in transmission times; `stationary` and `load` end with links.
+        pace: share of the link that is left for the queue, whose `load` is over that.
     """
-    times = instants.reshape(len(instants), *(1,) * (load.ndim - 1), -1)
+    times = instants.reshape(len(instants), *(1,) * (load.ndim - 1), -1) * pace
     share = np.minimum(growth(load, variance, times) / np.maximum(stationary, 1e-9), 1.0)
     return Filling(share.mean(axis=0), share.std(axis=0), (share > _AT_LEVEL).mean(axis=0))
 

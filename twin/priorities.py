@@ -67,7 +67,7 @@ class ClassQueues:
         if self.instants is None:
             return None
         stationary = waiting_packets(self.load, variance, room)
-        return filling(stationary, self.load, variance, self.instants)
+        return filling(stationary, self.load, variance, self.instants, self.left)
 
     def _for_others(self, variance: Variance) -> float | FloatArray:
         """The wait for what other classes have in transmission, and for what comes meanwhile.

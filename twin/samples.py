@@ -48,8 +48,8 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", kw_only=True):
     """Ethernet frames, as asked of the senders."""
     frame_bytes: tuple[float, ...]
     """Size of each pair's frames."""
-    since_s: float = 1.95
-    """How long the traffic had been so when the sample began."""
+    since_s: float | None = None
+    """How long ago the traffic had begun, on empty queues, when the sample did; None: not known."""
     duration_s: float
     packets: tuple[int, ...]
     """Received."""
@@ -72,8 +72,10 @@ class Samples:
         return {name: Indexing(topology) for name, topology in self.networks.items()}
 
     def numbers(self, network: str) -> frozenset[int]:
-        """The trials that have been measured on a network."""
-        return frozenset(one.number for one in self.samples if one.network == network)
+        """The trials that have been measured on a network, from their onset."""
+        return frozenset(
+            one.number for one in self.samples if one.network == network and one.since_s is not None
+        )
 
 
 def routing(sample: Sample, indexing: Indexing) -> Routing:

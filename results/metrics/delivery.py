@@ -141,7 +141,8 @@ def _by_client(
 ) -> list[tuple[Segment, list[tuple[Received, float]]]]:
     """Give the packets of every record to the clients of its pair that sent them.
 
-    A client sends until the next one of its pair does, and the first has no one before it.
+    A client sends until the next one of its pair does, and the first has no one before it. What a
+    record holds of two of them is told by their rates.
     """
     of_pair: dict[OdPair, list[tuple[Segment, list[tuple[Received, float]]]]] = {}
     for segment in sorted(segments, key=sending_span):
@@ -151,10 +152,14 @@ def _by_client(
         for pair, clients in of_pair.items()
     }
     for record in workload:
-        sent = _sent_over(record)
-        for number in _turns_over(turns.get(record.pair, []), *sent):
-            share = Window(*turns[record.pair][number : number + 2]).share(*sent)
-            of_pair[record.pair][number][1].append((record, share * record.packets))
+        starts_s, sent = turns.get(record.pair, []), _sent_over(record)
+        numbers = _turns_over(starts_s, *sent)
+        spans_s = (Window(*starts_s[n : n + 2]).overlap_s(*sent) for n in numbers)
+        clients = [of_pair[record.pair][number] for number in numbers]
+        asked = [s * one.requested_bps for s, (one, _) in zip(spans_s, clients, strict=True)]
+        for (_, records), bits in zip(clients, asked, strict=True):
+            share = bits / sum(asked) if sum(asked) > 0 else 1 / len(asked)
+            records.append((record, share * record.packets))
     return [client for clients in of_pair.values() for client in clients]
 
 

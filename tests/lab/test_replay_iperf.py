@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,54 @@ def test_tcp_gives_way_at_a_bottleneck_and_ends_with_its_schedule(tmp_path: Path
     assert arrived["tcp"][-1].end_s < t0_s + 4.0 + 2.5
     (tcp,) = (segment for segment in sent if segment.transport == "tcp")
     assert 8 * tcp.sent_bytes < 0.7 * 16e6  # the rest was not put off
+
+
+def tcp_stream(source: str, target: str, rate_bps: float, *lasting_s: float) -> Stream:
+    """Of one rate, with a segment for each of the times."""
+    starts_s = [0.0, *accumulate(lasting_s)]
+    spans = zip(starts_s, lasting_s, strict=False)
+    segments = tuple(PlannedSegment(rate_bps, start_s, for_s) for start_s, for_s in spans)
+    return Stream(source, target, False, segments, transport="tcp")
+
+
+def test_tcp_is_handed_as_much_as_a_fast_link_carries(tmp_path: Path) -> None:
+    with open_namespaces(*HOSTS) as lab:
+        run, _ = replay(lab, [tcp_stream("a", "b", 20e6, 3.0)], tmp_path / "traffic.jsonl")
+        run.wait(20)
+    assert run.problems == ()
+    (sent,), received = read(tmp_path / "traffic.jsonl")
+    assert 8 * sent.sent_bytes == pytest.approx(60e6, rel=0.02)
+    assert sum(interval.packets for interval in received) == sent.sent_packets
+
+
+def test_tcp_that_gets_nothing_through_is_cut_off(tmp_path: Path) -> None:
+    with open_namespaces(*HOSTS) as lab:
+        run, t0_s = replay(lab, [tcp_stream("a", "b", 1e6, 3.0)], tmp_path / "traffic.jsonl")
+        await_instant(t0_s + 1.5)
+        lab.set_reachable("b", False)
+        run.wait(20)
+        assert time.monotonic() < t0_s + 3.0 + 8.0
+    assert run.problems == ()
+    (sent,), received = read(tmp_path / "traffic.jsonl")
+    assert sent.error == ""
+    assert 0.3e6 < 8 * sum(interval.bytes for interval in received) < 2e6
+
+
+def test_tcp_connects_again_to_a_receiver_that_is_back(tmp_path: Path) -> None:
+    with open_namespaces(*HOSTS) as lab:
+        streams = [tcp_stream("a", "b", 1e6, 2.0, 2.0, 2.0)]
+        run, t0_s = replay(lab, streams, tmp_path / "traffic.jsonl")
+        await_instant(t0_s + 1.5)
+        crashed_s = time.monotonic()
+        lab.hosts.kill_all("b")
+        run.host_crashed("b", crashed_s)
+        await_instant(t0_s + 3.0)
+        run.host_restarted("b")
+        run.wait(20)
+    assert run.problems == ()
+    sent, received = read(tmp_path / "traffic.jsonl")
+    assert [bool(segment.error) for segment in sent] == [True, True, False]
+    assert sum(r.bytes for r in received if r.start_s >= t0_s + 3.9) * 8 > 1.5e6
 
 
 def test_an_outage_at_start_and_end_neither_hangs_nor_invents_packets(tmp_path: Path) -> None:

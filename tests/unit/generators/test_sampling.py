@@ -141,6 +141,12 @@ def test_tcp_is_as_much_of_the_traffic_as_whole_pairs_can_be(
     assert missed_bps <= rates_bps.max() / 2 + 1e-6
 
 
+def test_what_policies_deny_either_way_is_no_tcp() -> None:
+    rates_bps, barred = 1e6 * (1 - np.eye(3)), {("a", "b"), ("b", "a")}
+    chosen = choose_tcp_pairs(("a", "b", "c"), rates_bps, 100, 1, barred)
+    assert chosen == {("a", "c"), ("c", "a"), ("b", "c"), ("c", "b")}
+
+
 def test_a_gan_of_other_hosts_is_refused(trained_gan: TrafficGan) -> None:
     with pytest.raises(ValueError, match="was trained for the hosts"):
         sample_schedule(trained_gan, load_topology("triangle"), "normal", 3, 1.0, 1, 0.5)

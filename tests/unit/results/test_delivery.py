@@ -109,10 +109,11 @@ def test_a_client_counts_when_it_is_due_however_early_or_late_it_starts(started_
 
 def test_what_is_under_way_as_a_rate_changes_was_sent_at_the_old_one() -> None:
     # 100 packets a second, then 20; each is under way for 0.2 s.
-    rates = [segment(0.0, 10.0, 1000), segment(10.0, 10.0, 200)]
+    rates = [segment(0.0, 10.0, 1000, 8e5), segment(10.0, 10.0, 200, 1.6e5)]
     reports = [received(t, t + 1.0, 100, 200.0) for t in range(1, 10)]
-    reports += [received(0.0, 1.0, 80, 200.0), received(10.0, 10.2, 20, 200.0)]
-    reports += [received(t + 0.2, t + 1.2, 20, 200.0) for t in range(10, 20)]
+    reports += [received(0.0, 1.0, 80, 200.0), received(10.0, 11.0, 20 + 16, 200.0)]
+    reports += [received(t, t + 1.0, 20, 200.0) for t in range(11, 20)]
+    reports += [received(20.0, 20.2, 4, 200.0)]
     balance = packet_balance(rates, reports, Window(10.0, 20.0))
     assert balance is not None
     assert (balance.sent, balance.received) == (200, pytest.approx(200))
