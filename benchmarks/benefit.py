@@ -8,6 +8,9 @@ the GAN's flash crowds and failures among them. Gains are against (a), in percen
 the next three intervals, and of the TE ratio (busiest link over the linear program's, as in
 `bench te`) of routes by the forecast of the next one. Every seed has a day, a GAN, and networks of
 its own; a gain counts as shown if its 95 % interval over seeds and episodes is above zero.
+
+`--on-packets N` replays N episodes of each condition besides, in labs, under the twin policy with
+the forecasters of the first seed (benchmarks/benefit_on_packets.py).
 """
 
 from __future__ import annotations
@@ -32,11 +35,14 @@ from benchmarks.benefit_costs import (
     trials,
 )
 from benchmarks.benefit_forecasters import MORE, NAIVE, ONE_DAY, days, trained
+from benchmarks.benefit_on_packets import FIGURES, Outcomes, outcomes
 from benchmarks.pigeonhole import gain_interval, gain_percent
 from benchmarks.report import Interval, Report, Step, this_machine
 from benchmarks.te import Decider
 from generators.history import History
 from testbed.reference.targets import Target
+from twin.forecast import LearnedForecaster
+from twin.forecaster import Forecaster
 
 _BUDGET_S = 600.0  # of a training: a machine that spends it is far too slow
 _PROMISED = (WAPE, TE_RATIO)
@@ -49,6 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's arguments."""
     traffic_history.add_arguments(parser)
     parser.add_argument("--seeds", type=_several, default=5, metavar="N", help="default: 5")
+    parser.add_argument(
+        "--on-packets",
+        type=int,
+        default=0,
+        metavar="N",
+        help="episodes of each condition in labs, too, 5 minutes each; default: none",
+    )
 
 
 def run(arguments: argparse.Namespace, step: Step) -> Report:
@@ -61,16 +74,20 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     decider = Decider(traffic_history.network(arguments))
     history = traffic_history.whole(arguments).filled()
     training, held_out = history.split(traffic_history.TRAINING_SHARE)
+    judged_by = episodes(held_out, arguments.seed)
     conditions = {
-        name: trials(decider, found, arguments.seed)
-        for name, found in episodes(held_out, arguments.seed).items()
+        name: trials(decider, found, arguments.seed) for name, found in judged_by.items()
     }
-    found = _measured(decider, training, conditions, arguments, step)
+    found, forecasters = _measured(decider, training, conditions, arguments, step)
     rows: list[dict[str, Any]] = []
     for condition, on in conditions.items():
         right = np.mean([te_ratio(decider, trial, trial.episode.rates_bps) for trial in on])
         rows.append({"what": f"{condition}, no error", "figures": {TE_RATIO: float(right)}})
         rows += rows_of(condition, found[condition])
+    if count := arguments.on_packets:
+        learnt = {n: f for n, f in forecasters.items() if isinstance(f, LearnedForecaster)}
+        seed, topology = arguments.seed, decider.topology
+        rows += packet_rows(outcomes(topology, judged_by, learnt, count, seed, step))
     return Report("benefit", machine, rows, *judged({name: found[name] for name in RARE}))
 
 
@@ -80,26 +97,29 @@ def _measured(
     conditions: Mapping[str, Sequence[Trial]],
     arguments: argparse.Namespace,
     step: Step,
-) -> dict[str, Found]:
-    """The costs of all seeds, by condition."""
+) -> tuple[dict[str, Found], Mapping[str, Forecaster]]:
+    """The costs of all seeds, by condition; and the forecasters of the first."""
     learnt_from = days(training)
     np.random.default_rng(arguments.seed).shuffle(learnt_from)
     of_seeds: dict[str, dict[str, list[Costs]]] = defaultdict(lambda: defaultdict(list))
+    first: Mapping[str, Forecaster] = {}
     for number in range(arguments.seeds):
         step(f"training, seed {number + 1} of {arguments.seeds}", number / arguments.seeds)
         day, seed = learnt_from[number % len(learnt_from)], arguments.seed + number
         forecasters = trained(decider.topology, day, training, seed, _BUDGET_S)
+        first = first or forecasters
         step("forecasting, and routing", (number + 0.5) / arguments.seeds)
         for condition, on in conditions.items():
             for name, forecaster in forecasters.items():
                 of_seeds[condition][name].append(costs(decider, forecaster, on))
-    return {
+    found = {
         condition: {
             name: {what: np.stack([one[what] for one in each]) for what in each[0]}
             for name, each in by_name.items()
         }
         for condition, by_name in of_seeds.items()
     }
+    return found, first
 
 
 def rows_of(condition: str, found: Found) -> Iterator[dict[str, Any]]:
@@ -113,6 +133,29 @@ def rows_of(condition: str, found: Found) -> Iterator[dict[str, Any]]:
             figures[f"gain in {what}, 95 %"] = [interval.low, interval.high]
         episodes = of[WAPE].shape[1]
         yield {"what": f"{condition}, {name}", "figures": {**figures, "episodes": episodes}}
+
+
+def packet_rows(found: Mapping[str, Sequence[Outcomes]]) -> Iterator[dict[str, Any]]:
+    """Figures of the runs in labs, by condition and of all; gains are against one day."""
+    everything = [outcome for each in found.values() for outcome in each]
+    for condition, each in {**found, "all rare conditions": everything}.items():
+        if not each:
+            yield {"what": f"on packets, {condition}", "failed": "no run was valid"}
+            continue
+        cells = {
+            name: {what: np.array([[one[name][what] for one in each]]) for what in FIGURES}
+            for name in each[0]
+        }
+        for name, of in cells.items():
+            figures: dict[str, Any] = {what: float(values.mean()) for what, values in of.items()}
+            for what in _PROMISED if name in MORE else ():
+                interval = gain_interval(of[what], cells[ONE_DAY][what])
+                figures[f"gain in {what}, %"] = gain_percent(of[what], cells[ONE_DAY][what])
+                figures[f"gain in {what}, 95 %"] = [interval.low, interval.high]
+            yield {
+                "what": f"on packets, {condition}, {name}",
+                "figures": {**figures, "episodes": len(each)},
+            }
 
 
 def judged(

@@ -53,3 +53,17 @@ def carry_out(bench: str, machine: Machine, parts: Sequence[Part], step: Step) -
         for name, column in verdict.beside.items():
             beside[name] |= column
     return Report(bench, machine, rows, targets, beside, intervals)
+
+
+def joined(first: Report, second: Report) -> Report:
+    """The figures and targets of two reports of one benchmark, which stood beside the same."""
+    columns = {**first.beside, **second.beside}
+    return msgspec.structs.replace(
+        first,
+        rows=[*first.rows, *second.rows],
+        targets=[*first.targets, *second.targets],
+        beside={
+            name: {**first.beside.get(name, {}), **second.beside.get(name, {})} for name in columns
+        },
+        intervals={**first.intervals, **second.intervals},
+    )

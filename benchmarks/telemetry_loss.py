@@ -5,6 +5,7 @@ fills its busiest link by 90 %. Of the hour before and of the matrix itself, 30 
 is lost: single counters at random, or all of some switches, silent for the hour. What the twin
 takes for the matrix decides the routes; the TE ratio is that of the true matrix on them. Its
 accuracy is how far the load that it expects of a link on those routes is off, in the mean.
+`--on-packets` has runs in labs besides (benchmarks/telemetry_loss_lab.py).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import traffic_history
+from benchmarks import telemetry_loss_lab, traffic_history
 from benchmarks.imputation_gaps import LOAD_ERROR
+from benchmarks.parts import carry_out, joined
 from benchmarks.report import Report, Step, this_machine
 from benchmarks.te import Decider
 from generators.gaps import BoolArray
@@ -39,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's arguments."""
     traffic_history.add_arguments(parser)
     parser.add_argument("--matrices", type=int, default=60, metavar="N", help="default: 60")
+    parser.add_argument(
+        "--on-packets", action="store_true", help="runs in labs besides: eight minutes more"
+    )
 
 
 def run(arguments: argparse.Namespace, step: Step) -> Report:
@@ -65,7 +70,12 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     for name in found[0]:
         ratio, off = np.mean([figures[name] for figures in found], axis=0)
         rows.append({"what": name, "figures": {"TE ratio": ratio, "load off, %": 100 * off}})
-    return Report("telemetry-loss", machine, rows, *_judged(rows))
+    modelled = Report("telemetry-loss", machine, rows, *_judged(rows))
+    if not arguments.on_packets:
+        return modelled
+    seed = arguments.seed
+    in_labs = telemetry_loss_lab.parts(arguments.topology, arguments.history, seed, _LOST)
+    return joined(modelled, carry_out("telemetry-loss", machine, list(in_labs), step))
 
 
 class _Bench:

@@ -1,4 +1,4 @@
-"""A run without a playbook: a network, a schedule, and a twin that only watches."""
+"""A run without a playbook: a network, a schedule, and a twin, which only watches by default."""
 
 from __future__ import annotations
 
@@ -41,8 +41,12 @@ def prepare_bare_run(
     weight: Weight = "delay",
     actions: tuple[Breakdown, ...] = (),
     routes: tuple[Route, ...] = (),
+    policy: str = ShortestPathPolicy.name,
+    forecaster: Path | None = None,
 ) -> BareRun:
     """Write a run directory below `out`, named after `name`.
+
+    `forecaster`: the file of its weights; without one, everything stays as it is.
 
     Raises:
         MissingProgramError, SandboxUnavailableError, LinkError: this machine cannot do it.
@@ -52,7 +56,7 @@ def prepare_bare_run(
     sandbox, backend = probe_sandbox(), choose_backend(probe())
     run_dir = make_run_dir(out, name)
     plan = Plan(
-        policy=ShortestPathPolicy.name,
+        policy=policy,
         weight=weight,
         backend=backend,
         interval_s=schedule.interval_s,
@@ -60,14 +64,14 @@ def prepare_bare_run(
         measure_from_s=measure_from_s,
         actions=actions,
         probes=(),
-        forecaster="",
+        forecaster=str(forecaster or ""),
         imputer="",
         routes=routes,
     )
     manifest = Manifest(
         run=run_dir.path.name,
         playbook=title,
-        policy=ShortestPathPolicy.name,
+        policy=policy,
         seed=0,
         started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         realtime_minus_monotonic_s=time.time() - time.monotonic(),

@@ -15,6 +15,7 @@ from results.fault_events import FaultKind
 from testbed.faults import Fault
 from testbed.probes import ProbePlan
 from topologies.paths import Weight
+from twin.telemetry_loss import TelemetryLoss
 
 ProtectionMode = Literal["none", "fast-failover", "bfd"]
 """Whether the switches themselves lead packets round a failure, by precomputed detours: where a
@@ -83,9 +84,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     forecaster: str
     """File of the trained weights."""
     imputer: str
-    """Reference of the plug-in that fills telemetry gaps."""
+    """Reference of the plug-in that fills telemetry gaps; none: the last known values."""
     calibration: str = ""
     """File of the model's residual; none: theory alone."""
+    telemetry_loss: TelemetryLoss | None = None
+    """What the twin is not told."""
     protection: ProtectionMode = "none"
     routes: tuple[Route, ...] = ()
     """Placed before the workload; the other pairs go by shortest paths."""

@@ -37,6 +37,7 @@ from testbed.sandbox import Sandbox, probe_sandbox
 from topologies.model import Topology
 from topologies.paths import shortest_paths
 from twin.policies import resolve
+from twin.telemetry_loss import TelemetryLoss
 
 if TYPE_CHECKING:  # imports torch, which takes seconds
     from generators.gan import TrafficGan
@@ -107,7 +108,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     models = prepare_models(topology, history, run_dir.path, progress)
     progress("sampling the schedule", None)
     schedule = sample_workload(playbook, topology, models.gan, request.seed)
-    plan = _plan(playbook, topology, schedule, request.policy, backend, models)
+    plan = _plan(request, playbook, topology, schedule, backend, models)
     _write(run_dir, request, playbook, topology, schedule, plan)
     return Prepared(run_dir, sandbox, playbook)
 
@@ -223,13 +224,14 @@ def _flood_request(event: event_sections.Flood, topology: Topology, calm: Schedu
 
 
 def _plan(
+    request: Request,
     playbook: schema.Playbook,
     topology: Topology,
     schedule: Schedule,
-    policy: str,
     backend: str,
     models: Models,
 ) -> Plan:
+    policy, telemetry = request.policy, playbook.telemetry
     mean_bps = mean_matrix(schedule)
     routing = shortest_paths(topology, playbook.routing.weight)
     actions = tuple(
@@ -249,8 +251,16 @@ def _plan(
         probes=probe_plans(playbook.probes, topology, routing, mean_bps, actions),
         forecaster=str(models.forecaster),
         calibration=str(calibration_file()) if stored_calibration() else "",
-        imputer=f"{IMPUTER}={models.vae}",
+        imputer=f"{IMPUTER}={models.vae}" if telemetry.filled_by == "vae" else "",
+        telemetry_loss=_lost(telemetry, request.seed),
     )
+
+
+def _lost(telemetry: schema.TelemetrySection, seed: int) -> TelemetryLoss | None:
+    if not telemetry.lost_percent:
+        return None
+    share = telemetry.lost_percent / 100
+    return TelemetryLoss(share, telemetry.silent, telemetry.stretch_s, seed)
 
 
 # --- the run directory --------------------------------------------------------------------------

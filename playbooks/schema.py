@@ -18,6 +18,7 @@ from topologies.documents import read_document
 from topologies.model import Queueing, Topology
 from topologies.paths import Weight
 from topologies.validation import Count, Number, Section, Text, validate
+from twin.telemetry_loss import Silent
 
 
 class TopologySection(Section):
@@ -75,6 +76,24 @@ class TrafficSection(Section):
         return self.steps * self.interval_s
 
 
+class TelemetrySection(Section):
+    """What of the counters reaches the twin, and what fills the gaps."""
+
+    lost_percent: Number = Field(
+        default=0.0, ge=0, le=100, description="give how much of the telemetry is lost, in percent"
+    )
+    silent: Silent = Field(
+        default="switches",
+        description="give switches for all that some of them count, counters for single OD pairs",
+    )
+    stretch_s: Number = Field(
+        default=15.0, ge=1, description="give how long the same ones are silent, in seconds"
+    )
+    filled_by: Literal["vae", "last-value"] = Field(
+        default="vae", description="what the twin takes for that which it is not told"
+    )
+
+
 class MeasureSection(Section):
     """What of the run counts."""
 
@@ -118,6 +137,7 @@ class Playbook(Section):
     topology: TopologySection
     routing: RoutingSection = RoutingSection()
     traffic: TrafficSection
+    telemetry: TelemetrySection = TelemetrySection()
     measure: MeasureSection = MeasureSection()
     probes: ProbesSection = ProbesSection()
     fidelity: FidelitySection = FidelitySection()

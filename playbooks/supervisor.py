@@ -192,8 +192,9 @@ class Supervisor:
             *("--policy", plan.policy),
             *("--interval-s", str(plan.interval_s)),
             *(("--weights", plan.forecaster) if plan.forecaster else ()),
-            *("--imputer", plan.imputer),
+            *(("--imputer", plan.imputer) if plan.imputer else ()),
             *(("--calibration", plan.calibration) if plan.calibration else ()),
+            *(("--telemetry-loss", _in_json(plan.telemetry_loss)) if plan.telemetry_loss else ()),
         )
         links, switches = self._open_links(), self._open_switches()
         network = Network(self._topology, links, bfd=plan.protection == "bfd")
@@ -360,6 +361,10 @@ class Supervisor:
             yield
         finally:
             self._selector.unregister(fd)
+
+
+def _in_json(value: msgspec.Struct) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _append(path: Path, *records: FidelitySample | LinksSample | IdleCheck) -> None:

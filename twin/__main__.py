@@ -18,8 +18,9 @@ from twin.imputation import Imputer, Persistence
 from twin.indexing import Indexing
 from twin.late_models import LateModels
 from twin.policies import UnknownPolicyError, resolve
-from twin.process import StopSignal, run
+from twin.process import Feed, StopSignal, run, whole
 from twin.residual import Residual, ResidualError
+from twin.telemetry_loss import LossyFeed, TelemetryLoss
 from twin.twin import Twin
 
 
@@ -33,8 +34,9 @@ def main() -> int:
     arguments = _parse()
     directory: Path = arguments.run_dir
     try:
-        twin, models = _build(arguments)
-        run(twin, models, directory / "northbound.sock", directory / "twin.jsonl", StopSignal())
+        twin, models, feed = _build(arguments)
+        socket, journal = directory / "northbound.sock", directory / "twin.jsonl"
+        run(twin, models, socket, journal, StopSignal(), feed)
     except (_StartError, UnknownPolicyError, ForecasterError, ResidualError) as error:
         print(f"twin: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -56,17 +58,30 @@ def _parse() -> argparse.Namespace:
         "--imputer", help="module:factory or module:factory=argument; else persistence"
     )
     parser.add_argument("--calibration", type=Path, help="of the performance model; else theory")
+    parser.add_argument(
+        "--telemetry-loss", help="what the twin is not told, in JSON: twin.telemetry_loss"
+    )
     return parser.parse_args()
 
 
-def _build(arguments: argparse.Namespace) -> tuple[Twin, LateModels]:
+def _build(arguments: argparse.Namespace) -> tuple[Twin, LateModels, Feed]:
     if arguments.interval_s <= 0:
         raise _StartError(f"--interval-s {arguments.interval_s} is not positive")
     topology = _read_topology(arguments.run_dir / "topology.json")
     residual = Residual.load(arguments.calibration) if arguments.calibration else None
     policy = resolve(arguments.policy)
     models = LateModels(partial(_load, arguments, topology), len(topology.od_pairs))
-    return Twin(topology, policy, models, models, arguments.interval_s, residual), models
+    twin = Twin(topology, policy, models, models, arguments.interval_s, residual)
+    return twin, models, _feed(arguments.telemetry_loss, topology)
+
+
+def _feed(loss: str | None, topology: Topology) -> Feed:
+    if loss is None:
+        return whole
+    try:
+        return LossyFeed(topology, msgspec.json.decode(loss, type=TelemetryLoss))
+    except msgspec.DecodeError as error:
+        raise _StartError(f"--telemetry-loss {loss}: {error}") from error
 
 
 def _load(arguments: argparse.Namespace, topology: Topology) -> tuple[Forecaster, Imputer]:

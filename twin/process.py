@@ -7,18 +7,23 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from controller.journal import remove_cut_off_line
+from controller.messages import FromController
 from controller.northbound_client import NorthboundClient, connect
 from twin.health import HealthMeter
 from twin.late_models import LateModels
 from twin.output import Output
 from twin.records import ModelsLoaded, TwinRecord
 from twin.twin import Twin
+
+Feed = Callable[[FromController], FromController | None]
+"""What of a message of the controller reaches the twin; None: nothing."""
 
 _RETRY_S = 0.1
 
@@ -47,8 +52,18 @@ class StopSignal:
         return self._reader.fileno() in readable
 
 
+def whole(message: FromController) -> FromController:
+    """A feed that loses nothing."""
+    return message
+
+
 def run(
-    twin: Twin, models: LateModels, socket_path: Path, journal_path: Path, stop: StopSignal
+    twin: Twin,
+    models: LateModels,
+    socket_path: Path,
+    journal_path: Path,
+    stop: StopSignal,
+    feed: Feed = whole,
 ) -> None:
     """Serve until told to stop; a controller that dies is waited for.
 
@@ -68,17 +83,23 @@ def run(
                 continue
             with client:
                 _log.info("connected to the controller")
-                _Session(twin, models, client, journal).serve(stop)
+                _Session(twin, models, client, journal, feed).serve(stop)
 
 
 class _Session:
     """One connection to the controller."""
 
     def __init__(
-        self, twin: Twin, models: LateModels, client: NorthboundClient, journal: IO[bytes]
+        self,
+        twin: Twin,
+        models: LateModels,
+        client: NorthboundClient,
+        journal: IO[bytes],
+        feed: Feed,
     ) -> None:
         self._twin = twin
         self._models = models
+        self._feed = feed
         self._told_of_models = False
         self._client = client
         self._journal = journal
@@ -89,8 +110,9 @@ class _Session:
         while not stop.wait(self._twin.due_s(time.monotonic()), self._client):
             try:
                 while message := self._client.receive(0.0):
-                    self._twin.receive(message)
                     self._health.received()
+                    if (left := self._feed(message)) is not None:
+                        self._twin.receive(left)
             except ConnectionError as error:
                 _log.warning("lost the controller: %s", error)
                 self._twin.mirror.forget_state()

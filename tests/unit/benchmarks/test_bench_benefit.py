@@ -11,12 +11,14 @@ from benchmarks import benefit, benefit_costs, benefit_forecasters, traffic_hist
 from benchmarks.benefit_conditions import RARE, WARM_UP, episodes, host_away
 from benchmarks.benefit_costs import TE_RATIO, WAPE, costs, trials
 from benchmarks.benefit_forecasters import MORE, ONE_DAY, days
+from benchmarks.benefit_on_packets import LOST, stage
 from benchmarks.pigeonhole import gain_interval, gain_percent
 from benchmarks.te import Decider
 from generators import gan_training
 from generators.builtin_history import builtin_history
 from generators.history import HistoryError
 from topologies.catalogue import load_topology
+from topologies.optimum import min_max_utilisation
 from twin.forecaster import PersistenceForecaster
 
 TRIANGLE = load_topology("triangle")
@@ -112,3 +114,38 @@ def test_the_whole_benchmark_says_how_sure_every_gain_is(monkeypatch: pytest.Mon
     less, more = rows[f"peaks, {ONE_DAY}"], rows["peaks, all days"]
     assert more["gain in WAPE, %"] == pytest.approx(100 * (1 - more[WAPE] / less[WAPE]))
     assert rows["peaks, no error"][TE_RATIO] <= less[TE_RATIO] + 0.01
+
+
+@pytest.mark.parametrize("condition", RARE)
+def test_a_stage_is_what_is_judged_and_what_a_forecaster_looks_back_on(condition: str) -> None:
+    episode = episodes(HISTORY, seed=1)[condition][0]
+    ready = stage(TRIANGLE, episode)
+    lead = round(ready.measure_from_s / ready.schedule.interval_s)
+    first = int(np.flatnonzero(episode.judged.any(axis=1))[0])
+    assert lead == min(first, 8)
+    loads = [min_max_utilisation(ready.topology, one) for one in ready.schedule.matrices_bps[lead:]]
+    assert max(loads) == pytest.approx(0.85)
+    scale = ready.schedule.matrices_bps[lead].sum() / episode.rates_bps[first].sum()
+    assert ready.schedule.matrices_bps[0].sum() / scale == pytest.approx(
+        episode.rates_bps[first - lead].sum()
+    )
+
+
+def test_gains_on_packets_are_told_by_condition_and_of_all() -> None:
+    def outcome(cost: float) -> dict[str, float]:
+        return {WAPE: cost, TE_RATIO: 1 + cost, LOST: 0.0}
+
+    def episode(less: float) -> dict[str, dict[str, float]]:
+        return {ONE_DAY: outcome(0.2), **dict.fromkeys(MORE, outcome(less))}
+
+    found = {"peaks": [episode(0.1), episode(0.15)], "surges": [episode(0.2)], "failures": []}
+    rows = {row["what"]: row for row in benefit.packet_rows(found)}
+    assert rows["on packets, failures"]["failed"]
+    peaks = rows["on packets, peaks, all days"]["figures"]
+    assert peaks["gain in WAPE, %"] == pytest.approx(37.5)
+    low, high = peaks["gain in WAPE, 95 %"]
+    assert low == pytest.approx(25)
+    assert high == pytest.approx(50)
+    everywhere = rows["on packets, all rare conditions, all days"]["figures"]
+    assert everywhere["episodes"] == 3
+    assert everywhere["gain in WAPE, %"] == pytest.approx(25)

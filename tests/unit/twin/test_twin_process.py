@@ -159,6 +159,7 @@ def test_another_protocol_is_refused_with_a_message(
         ((*ARGUMENTS, "--weights", "none.pt"), "none.pt holds no forecaster"),
         ((*ARGUMENTS, "--imputer", "no_such:thing"), "imputer 'no_such:thing' cannot be loaded"),
         ((*ARGUMENTS, "--imputer", "math:sqrt=4"), "cannot be loaded"),
+        ((*ARGUMENTS, "--telemetry-loss", "{}"), "missing required field `share`"),
     ],
 )
 def test_wrong_arguments_end_it_with_a_message(
