@@ -74,5 +74,7 @@ def notes(mode: DistributedMode, playbook: Playbook) -> Iterator[str]:
         if isinstance(event, _UNFELT):
             missing = "twin" if isinstance(event, TwinCrash) else "controller"
             yield f"{event.do} at {event.at_s:g} s does nothing: there is no {missing}"
+    if playbook.telemetry.lost_percent:
+        yield "telemetry.lost_percent does nothing: there is no twin that would miss it"
     if mode == "ospf":
         yield "the routers forward IPv4 alone: between hosts, IPv6 has no way"
