@@ -75,9 +75,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     history = traffic_history.whole(arguments).filled()
     training, held_out = history.split(traffic_history.TRAINING_SHARE)
     judged_by = episodes(held_out, arguments.seed)
-    conditions = {
-        name: trials(decider, found, arguments.seed) for name, found in judged_by.items()
-    }
+    conditions = {name: trials(decider, found, arguments.seed) for name, found in judged_by.items()}
     found, forecasters = _measured(decider, training, conditions, arguments, step)
     rows: list[dict[str, Any]] = []
     for condition, on in conditions.items():
@@ -112,7 +110,7 @@ def _measured(
         for condition, on in conditions.items():
             for name, forecaster in forecasters.items():
                 of_seeds[condition][name].append(costs(decider, forecaster, on))
-    found = {
+    found: dict[str, Found] = {
         condition: {
             name: {what: np.stack([one[what] for one in each]) for what in each[0]}
             for name, each in by_name.items()

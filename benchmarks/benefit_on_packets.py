@@ -95,7 +95,8 @@ def outcomes(
         ready = stage(topology, episode)
         told: dict[str, Outcome] = {}
         for name, forecaster in forecasters.items():
-            step(f"on packets: {condition}, {name}", (done + len(told) / len(forecasters)) / len(chosen))
+            share = (done + len(told) / len(forecasters)) / len(chosen)
+            step(f"on packets: {condition}, {name}", share)
             if (outcome := _outcome(ready, forecaster)) is None:
                 break
             told[name] = outcome
