@@ -52,8 +52,9 @@ def parts(topology: str, minutes: float) -> Iterator[Part]:
 
 
 def judge(flaps: Flaps | None) -> Verdict:
-    """There may be none; None, for what could not be measured, is unmet."""
-    reports = flaps.reports if flaps else None
+    """There may be none; None, for what could not be measured, is unmet, and so is what a run says
+    that is no result."""
+    reports = flaps.reports if flaps and flaps.validity != "invalid" else None
     return Verdict([at_most(f"{WHAT}: reports of dead sessions", 0, reports)])
 
 
@@ -64,7 +65,7 @@ def measure(topology: str, minutes: float) -> Flaps:
         DocumentError: there is no such network.
         MissingProgramError, SandboxUnavailableError, LinkError: this machine cannot do it.
         Interrupted: Ctrl-C ended the run.
-        MeasurementError: it ended before its traffic began.
+        MeasurementError: it ended before its traffic began, or is invalid.
     """
     with tempfile.TemporaryDirectory(prefix="twinbed-flaps-") as folder:
         playbook = Path(folder) / "full-links.yaml"
@@ -79,7 +80,22 @@ def measure(topology: str, minutes: float) -> Flaps:
     traffic = Window(start_s, start_s + _STEP_S * _steps(minutes))
     down_s = sorted(_dead_sessions(recording.telemetry, traffic))
     verdict = judge_validity(recording)
-    return Flaps(minutes, len(down_s), tuple(_moments(down_s)), verdict.level, verdict.reasons)
+    flaps = Flaps(minutes, len(down_s), tuple(_moments(down_s)), verdict.level, verdict.reasons)
+    return refuse_invalid(flaps)
+
+
+def refuse_invalid(flaps: Flaps) -> Flaps:
+    """Return what a valid run has found.
+
+    Raises:
+        MeasurementError: the run is invalid; the message says why, and what it found.
+    """
+    if flaps.validity == "invalid":
+        raise MeasurementError(
+            f"the run is invalid ({'; '.join(flaps.reasons)}); "
+            f"it had {flaps.reports} reports at {len(flaps.moments_s)} moments"
+        )
+    return flaps
 
 
 def _steps(minutes: float) -> int:

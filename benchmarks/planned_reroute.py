@@ -12,9 +12,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import count, cycle, islice
+from itertools import count, cycle, islice, pairwise
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -24,6 +23,7 @@ from benchmarks.in_sandbox import ask, serve
 from benchmarks.parts import Part, Verdict
 from controller.messages import Reroute, RerouteDone, Route
 from controller.reroute import drain_s
+from playbooks.plan import ProtectionMode
 from testbed import switch_tables
 from testbed.host_sockets import datagram_sockets
 from testbed.numbered_packets import Arrival, Flight, Shot, fly
@@ -51,6 +51,25 @@ class Request(msgspec.Struct, frozen=True):
     topology: str
     backend: str
     times: int
+    protection: ProtectionMode = "none"
+
+
+class Phases(msgspec.Struct, frozen=True):
+    """Of a move: how long each took."""
+
+    received_ms: float
+    """From the request until the controller has it."""
+    installed_ms: float
+    """Until the new paths are there behind the ingress switches."""
+    switched_ms: float
+    """Until no packet takes an old path any more."""
+    removed_ms: float
+    """Until all is cleaned up, less the drain."""
+
+    @property
+    def total_ms(self) -> float:
+        """From the request until all is cleaned up, less the drain."""
+        return sum(msgspec.structs.astuple(self))
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -62,14 +81,14 @@ class Move(msgspec.Struct, frozen=True):
     reordered: int
     reordered_on_equal_delay: int
     """Those of them whose old and new path have the same delay: the rest is physics."""
-    switched_ms: float | None
-    """From the request until no packet takes an old path any more."""
     total_ms: float
     """From the request until all is cleaned up, less the drain."""
+    phases: Phases | None = None
+    """Of a reroute."""
 
 
 class Moves(msgspec.Struct, frozen=True):
-    """Of both kinds."""
+    """Of both kinds; those that delete first, without protection only."""
 
     equal_delay_pairs: int
     make_before_break: tuple[Move, ...]
@@ -86,24 +105,43 @@ def measure(sandbox_: Sandbox, request: Request) -> Moves:
 
 
 def parts(sandbox_: Sandbox, topology: str, backend: str, times: int) -> Iterator[Part]:
-    """On `topology`, and on a fabric whose other paths have the same delay."""
-    for network in dict.fromkeys((topology, _EQUAL_DELAYS)):
-        request = Request(network, backend, times)
-        name = f"planned reroute, {network.rpartition('/')[2]}"
+    """On `topology`, and on a fabric whose other paths have the same delay; with groups, too."""
+    plain = [
+        Request(network, backend, times) for network in dict.fromkeys((topology, _EQUAL_DELAYS))
+    ]
+    for request in (*plain, Request(topology, backend, times, "fast-failover")):
+        name = f"planned reroute, {request.topology.rpartition('/')[2]}"
+        if request.protection != "none":
+            name += f", {request.protection}"
         yield Part(name, partial(measure, sandbox_, request), partial(judge, name))
 
 
 def judge(name: str, moves: Moves | None) -> Verdict:
-    """What must hold of every move; deleting first stands beside it."""
+    """What must hold of every move; the phases of the longest, and deleting first, stand beside."""
     gently = moves.make_before_break if moves else ()
     equal = moves is not None and moves.equal_delay_pairs > 0
     targets = [
         at_most(f"{name}: {what}", bound, measured, unit)
         for what, bound, measured, unit in _figures(gently, equal)
     ]
-    roughly = _figures(moves.delete_then_add, equal) if moves else ()
-    beside = {f"{name}: {what}": measured for what, _, measured, _ in roughly}
-    return Verdict(targets, {"delete then add": beside})
+    beside = {column: {targets[-1].name: ms} for column, ms in _longest(gently)}
+    if moves and moves.delete_then_add:
+        roughly = _figures(moves.delete_then_add, equal)
+        beside["delete then add"] = {
+            f"{name}: {what}": measured for what, _, measured, _ in roughly
+        }
+    return Verdict(targets, beside)
+
+
+def _longest(kind: Sequence[Move]) -> Iterator[tuple[str, float]]:
+    """The phases of the longest move, by the names of their columns."""
+    with_phases = [(move.total_ms, move.phases) for move in kind if move.phases]
+    if with_phases:
+        _, phases = max(with_phases, key=lambda move: move[0])
+        yield "asked to received", phases.received_ms
+        yield "to installed", phases.installed_ms
+        yield "to switched", phases.switched_ms
+        yield "to removed", phases.removed_ms
 
 
 def _figures(kind: Sequence[Move], equal: bool) -> Iterator[tuple[str, float, float | None, str]]:
@@ -159,10 +197,10 @@ class _Lab:
     def tables(self) -> Mapping[str, switch_tables.SwitchTables]:
         return switch_tables.dump(self._lab.network.switches)
 
-    def reroute(self, way: Routing) -> Callable[[], tuple[float | None, float]]:
-        """Ask for it; how long until it is switched, and cleaned up less the drain, in ms."""
+    def reroute(self, way: Routing) -> Callable[[], Phases]:
+        """Prepare it; the call makes it."""
 
-        def ask() -> tuple[float | None, float]:
+        def ask() -> Phases:
             request_id = str(next(self._numbers))
             moves = tuple(Route(*pair, path) for pair, path in way.items())
             asked_s = time.monotonic()
@@ -172,7 +210,7 @@ class _Lab:
                 raise MeasurementError(f"a move was refused: {done.refused[0].reason}")
             old = self.ways[1] if way is self.ways[0] else self.ways[0]
             drained_s = max(drain_s(self.topology, pair, path) for pair, path in old.items())
-            return 1e3 * (done.switched_s - asked_s), 1e3 * (done.removed_s - asked_s - drained_s)
+            return phases_of(done, asked_s, drained_s)
 
         return ask
 
@@ -184,7 +222,7 @@ class _Lab:
                 return message
         raise MeasurementError("the controller has not answered a reroute")
 
-    def under_traffic(self, change: Callable[[], tuple[float | None, float]]) -> Move:
+    def under_traffic(self, change: Callable[[], Phases | float]) -> Move:
         """Make a change in the middle of a stream."""
         network = self._lab.network
         names = self.topology.switch_of
@@ -205,7 +243,7 @@ class _Lab:
                 flight = fly(shots, _IN_FLIGHT_S)
                 if not changing.done():
                     raise MeasurementError("a move has outlasted the packets")
-                switched_ms, total_ms = changing.result()
+                taken = changing.result()
         late = reordered(pairs, flight)
         return Move(
             pairs=len(self.ways[0]),
@@ -213,35 +251,42 @@ class _Lab:
             lost=flight.delays_s.count(None),
             reordered=sum(late.values()),
             reordered_on_equal_delay=sum(n for p, n in late.items() if p in self.equal_delay),
-            switched_ms=switched_ms,
-            total_ms=total_ms,
+            total_ms=taken.total_ms if isinstance(taken, Phases) else 1e3 * taken,
+            phases=taken if isinstance(taken, Phases) else None,
         )
 
 
-def _timed(change: Callable[[], float]) -> tuple[None, float]:
-    return None, 1e3 * change()
+def phases_of(done: RerouteDone, asked_s: float, drained_s: float) -> Phases:
+    """What the controller's answer says of a move that was asked for at `asked_s`."""
+    at_s = (asked_s, done.received_s, done.installed_s, done.switched_s, done.removed_s - drained_s)
+    return Phases(*(1e3 * (later_s - earlier_s) for earlier_s, later_s in pairwise(at_s)))
 
 
-def _later(at_s: float, change: Callable[[], Any]) -> Any:
+def _later(at_s: float, change: Callable[[], Phases | float]) -> Phases | float:
     time.sleep(max(0.0, at_s - time.monotonic()))
     return change()
 
 
 def _inside(request: Request, run_dir: Path) -> Moves:
     topology = load_topology(request.topology)
-    with controlled(topology, request.backend, "none", run_dir) as ready:
+    with controlled(topology, request.backend, request.protection, run_dir) as ready:
         lab = _Lab(ready)
         to_and_fro = list(islice(cycle((lab.ways[1], lab.ways[0])), request.times))
         gently = tuple(lab.under_traffic(lab.reroute(way)) for way in to_and_fro)
-        here = lab.tables()
-        lab.reroute(lab.ways[1] if to_and_fro[-1] is lab.ways[0] else lab.ways[0])()
-        there = lab.tables()
-        roughly = []
-        for _ in range(request.times):
-            here, there = there, here
-            change = delete_then_add(here, there)
-            roughly.append(lab.under_traffic(partial(_timed, change)))
-        return Moves(len(lab.equal_delay), gently, tuple(roughly))
+        roughly: tuple[Move, ...] = ()
+        if request.protection == "none":
+            roughly = tuple(_deleting_first(lab, to_and_fro[-1], request.times))
+        return Moves(len(lab.equal_delay), gently, roughly)
+
+
+def _deleting_first(lab: _Lab, last: Routing, times: int) -> Iterator[Move]:
+    """The same moves, from where the last one has led."""
+    here = lab.tables()
+    lab.reroute(lab.ways[1] if last is lab.ways[0] else lab.ways[0])()
+    there = lab.tables()
+    for _ in range(times):
+        here, there = there, here
+        yield lab.under_traffic(delete_then_add(here, there))
 
 
 if __name__ == "__main__":

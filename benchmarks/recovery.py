@@ -39,6 +39,7 @@ GOALS: Mapping[Failure, tuple[ProtectionMode, float, float]] = {
     "silent": ("bfd", 150, 250),
     "switch crash": ("fast-failover", 200, 400),
     "second failure": ("bfd", 10, 20),
+    "silent after a return": ("bfd", 150, 250),
     "controller hung": ("fast-failover", 10, 20),
     "silent, controller hung": ("bfd", 150, 250),
 }

@@ -21,13 +21,14 @@ import msgspec
 
 from benchmarks.controlled_lab import controlled
 from benchmarks.in_sandbox import ask, serve
-from controller.messages import LinkState
+from controller.messages import LinkState, Route, Routes
 from controller.northbound_client import NorthboundClient
 from playbooks.plan import ProtectionMode
 from testbed.faults import EndDown, Fault, LinkDown, Silent, SwitchCrash
 from testbed.host_sockets import datagram_sockets
 from testbed.network import Network
 from testbed.numbered_packets import Arrival, Shot, exchange
+from testbed.reference.errors import MeasurementError
 from testbed.sandbox import Sandbox
 from topologies.catalogue import load_topology, with_core_shape
 from topologies.model import DirectedLink, OdPair, Queueing, Routing, Topology
@@ -40,6 +41,7 @@ Failure = Literal[
     "silent",
     "switch crash",
     "second failure",
+    "silent after a return",
     "controller hung",
     "silent, controller hung",
 ]
@@ -50,6 +52,8 @@ _FAILED_S = 1.5
 _IN_FLIGHT_S = 0.2
 _REPAIRED_S = 0.5
 """Between the repair of the first failure and the second."""
+_RETURNS_S = 10.0
+"""The longest until paths return after a repair."""
 _SETTLE_S = 3.5
 """Between two trials: paths return a second after the last news, BFD may take another."""
 
@@ -119,7 +123,7 @@ def _cuts(
         match failure:
             case "one end down":
                 yield (here, there), (EndDown((here, there), there),)
-            case "silent" | "silent, controller hung":
+            case "silent" | "silent after a return" | "silent, controller hung":
                 yield (here, there), (Silent(((here, there), (there, here))),)
             case _:
                 yield tuple(sorted((here, there))), (LinkDown((here, there)),)
@@ -154,10 +158,13 @@ class _Lab:
         if hung:
             self._controller.send_signal(signal.SIGSTOP)
         fails_s = time.monotonic() + 0.1 + BEFORE_S
-        if failure == "second failure":
+        if failure in ("second failure", "silent after a return"):
             self._network.set_faults(trial.faults)
             repaired_s = self._network.set_faults((), time.monotonic() + _FAILED_S)
             fails_s = repaired_s + _REPAIRED_S
+        if failure == "silent after a return":
+            self._await_return(trial.pair)
+            fails_s = time.monotonic() + 0.1 + BEFORE_S
         begin_s = fails_s - BEFORE_S
         with ThreadPoolExecutor(1) as beside:
             breaking = beside.submit(self._network.set_faults, trial.faults, fails_s)
@@ -168,6 +175,20 @@ class _Lab:
             self._controller.send_signal(signal.SIGCONT)
         self.settle()
         return longest_hole_ms(arrived_s, fails_s)
+
+    def _await_return(self, pair: OdPair) -> None:
+        """Read on until a pair is back on its shortest path.
+
+        Raises:
+            MeasurementError: it does not come back.
+        """
+        route = Route(*pair, shortest_paths(self._network.topology)[pair])
+        deadline_s = time.monotonic() + _RETURNS_S
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            message = self._client.receive(left_s)
+            if isinstance(message, Routes) and route in message.routes:
+                return
+        raise MeasurementError(f"{pair[0]} to {pair[1]} has not returned to its shortest path")
 
     def settle(self) -> None:
         """Read away the news until there has been none of links for a while."""

@@ -70,13 +70,14 @@ def _verify(run_dir: RunDirectory, tables: Mapping[str, SwitchTables], protected
     entries = [e for switch, one in tables.items() for e in entries_of(switch, one.flows)]
     groups = [g for switch, one in tables.items() for g in groups_of(switch, one.groups)]
     meters = [m for switch, one in tables.items() for m in meters_of(switch, one.meters)]
-    dead = _dead(run_dir)
+    topology = run_dir.read_topology()
+    dead = _dead(run_dir) & frozenset(topology.core_directions)
     failing = protected and not dead
-    return verify(run_dir.read_topology(), entries, groups, meters, dead, failing)
+    return verify(topology, entries, groups, meters, dead, failing)
 
 
 def _dead(run_dir: RunDirectory) -> frozenset[DirectedLink]:
-    """Both directions of the links that were down at the end."""
+    """Both directions of the links that had a port down at the end, those to hosts, too."""
     up: dict[DirectedLink, bool] = {}
     telemetry: Iterator[FromController] = read_lines(run_dir.telemetry, cast(Any, FromController))
     for message in telemetry:

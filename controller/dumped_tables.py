@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from controller.flow_entries import (
     ETH_TYPE_ARP,
@@ -43,6 +44,7 @@ _ADDRESSES = {
     "dl_dst": "eth_dst",
 }
 _COUNTERS = ("duration", "n_packets", "n_bytes")
+_DEFAULT_PRIORITY = "32768"  # ovs-ofctl leaves it out
 _PORTS = {"tcp": "tcp", "tcp6": "tcp", "udp": "udp", "udp6": "udp"}
 _ENDS = {"tp_src": "src", "tp_dst": "dst"}
 _UNTAGGED = "0x0000/0x1fff"
@@ -51,7 +53,28 @@ _WORD = re.compile(r"(\w+)(?:=([^,\s]+))?")
 _METER = re.compile(
     r"meter=(\d+) kbps burst stats bands=\s*type=drop rate=(\d+) burst_size=(\d+)\s*$", re.MULTILINE
 )
-_BUCKET = re.compile(r"bucket=watch_port:(\d+),actions=(.*?)(?=,bucket=|$)")
+_GROUP = re.compile(r"group_id=(\d+),type=ff,(bucket=.*)")
+_BUCKET = re.compile(r"watch_port:(\d+),actions=(.*)")
+_FORGET_IN_PORT = r"load:0->NXM_OF_IN_PORT\[\]"
+_ACTIONS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (name, re.compile(pattern))
+    for name, pattern in (
+        ("meter", r"meter:(\d+)"),
+        ("pop_vlan", rf"pop_vlan,{_FORGET_IN_PORT}"),
+        ("set_eth_dst", r"set_field:([0-9a-f:]{17})->eth_dst"),
+        ("set_ip_dscp", r"set_field:(\d+)->ip_dscp"),
+        ("spread", r"multipath\(symmetric_l3l4\+udp,0,modulo_n,(\d+),0,reg0\[\]\)"),
+        ("output", r"output:(\d+)|CONTROLLER:65535"),
+        ("group", r"group:(\d+)"),
+        ("goto", r"goto_table:(\d+)"),
+    )
+)
+"""What entries of ours do, by the field that says so, in that order; each at most once."""
+_WAYS_OUT = {"output", "group", "goto"}
+"""Of which an entry has one."""
+_BUCKET_ACTIONS = re.compile(
+    rf"(?:{_FORGET_IN_PORT},push_vlan:0x8100,set_field:(\d+)->vlan_vid,)?output:(\d+)"
+)
 
 
 class DumpError(Exception):
@@ -77,13 +100,12 @@ def groups_of(switch: str, groups: str) -> Iterator[Group]:
     """
     for line in groups.splitlines():
         if "group_id=" in line:
-            found = re.match(r"group_id=(\d+),type=ff,", line.strip())
+            found = _GROUP.fullmatch(line.strip())
             if not found:
                 raise DumpError(f"{switch}: {line.strip()}")
-            buckets = tuple(
-                Bucket(int(port), _pushed(actions)) for port, actions in _BUCKET.findall(line)
-            )
-            yield Group(switch, int(found[1]), buckets)
+            buckets = found[2].removeprefix("bucket=").split(",bucket=")
+            where = f"{switch}: {line.strip()}"
+            yield Group(switch, int(found[1]), tuple(_bucket(where, text) for text in buckets))
 
 
 def meters_of(switch: str, meters: str) -> Iterator[Meter]:
@@ -99,9 +121,13 @@ def meters_of(switch: str, meters: str) -> Iterator[Meter]:
         yield Meter(switch, *map(int, numbers))
 
 
-def _pushed(actions: str) -> int | None:
-    found = re.search(r"set_field:(\d+)->vlan_vid", actions)
-    return int(found[1]) & ~VLAN_PRESENT if found else None
+def _bucket(where: str, text: str) -> Bucket:
+    """A bucket that watches the port by which it sends."""
+    found = _BUCKET.fullmatch(text)
+    sends = _BUCKET_ACTIONS.fullmatch(found[2]) if found else None
+    if not found or not sends or sends[2] != found[1]:
+        raise DumpError(where)
+    return Bucket(int(sends[2]), int(sends[1]) & ~VLAN_PRESENT if sends[1] else None)
 
 
 def _entry(switch: str, line: str) -> FlowEntry:
@@ -109,25 +135,44 @@ def _entry(switch: str, line: str) -> FlowEntry:
     words = dict(_WORD.findall(before))
     for name in _COUNTERS:
         words.pop(name, None)
-    number = {name: int(words.pop(name, "0"), 0) for name in ("cookie", "table", "priority")}
     try:
         return FlowEntry(
             switch=switch,
-            priority=number["priority"],
+            priority=int(words.pop("priority", _DEFAULT_PRIORITY)),
+            cookie=int(words.pop("cookie", "0"), 0),
+            table=int(words.pop("table", "0")),
             match=_match(words),
-            cookie=number["cookie"],
-            table=number["table"],
-            meter=_number(actions, r"meter:(\d+)"),
-            pop_vlan="pop_vlan" in actions,
-            set_eth_dst=_field(actions, r"set_field:([0-9a-f:]{17})->eth_dst"),
-            set_ip_dscp=_number(actions, r"set_field:(\d+)->ip_dscp"),
-            spread=_number(actions, r"multipath\([^)]*,modulo_n,(\d+),"),
-            output=_output(actions),
-            group=_number(actions, r"group:(\d+)"),
-            goto=_number(actions, r"goto_table:(\d+)"),
+            **_does(actions),
         )
-    except KeyError as error:
+    except (KeyError, ValueError) as error:
         raise DumpError(f"{switch}: {error.args[0]} in: {line}") from error
+
+
+def _does(actions: str) -> dict[str, Any]:
+    """What an entry does, as fields of it.
+
+    Raises:
+        ValueError: something that entries of ours never do, or not in that order.
+    """
+    does: dict[str, Any] = {}
+    rest = "" if actions == "drop" else actions
+    for name, pattern in _ACTIONS:
+        if found := pattern.match(rest):
+            does[name] = _value(name, found)
+            rest = rest[found.end() :].removeprefix(",")
+    if rest or len(_WAYS_OUT & does.keys()) > 1:
+        raise ValueError(rest or actions)
+    return does
+
+
+def _value(name: str, found: re.Match[str]) -> int | str | bool:
+    match name:
+        case "pop_vlan":
+            return True
+        case "set_eth_dst":
+            return found[1]
+        case _:
+            return TO_CONTROLLER if found[1] is None else int(found[1])
 
 
 def _match(words: dict[str, str]) -> Match:
@@ -150,22 +195,8 @@ def _match(words: dict[str, str]) -> Match:
             fields.add((f"{protocol}_{_ENDS[name]}", int(value)))
         elif name == "reg0":
             fields.add(("reg0", int(value, 0)))
+        elif "/" in value:
+            raise ValueError(f"{name}={value}")
         else:
             fields.add((_ADDRESSES[name], value))
     return frozenset(fields)
-
-
-def _output(actions: str) -> int | None:
-    if "CONTROLLER" in actions:
-        return TO_CONTROLLER
-    return _number(actions, r"output:(\d+)")
-
-
-def _number(text: str, pattern: str) -> int | None:
-    found = _field(text, pattern)
-    return None if found is None else int(found)
-
-
-def _field(text: str, pattern: str) -> str | None:
-    found = re.search(pattern, text)
-    return found[1] if found else None

@@ -141,6 +141,8 @@ class FlowEntry:
     """Instead of `output`."""
     goto: int | None = None
     """The table that looks the packet up next."""
+    foreign: bool = False
+    """As a switch describes it: it does something else besides."""
 
     @property
     def key(self) -> EntryKey:

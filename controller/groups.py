@@ -18,6 +18,8 @@ class Bucket:
 
     output: int
     push: int | None = None
+    foreign: bool = False
+    """As a switch describes it: it does or watches something else besides."""
 
 
 @dataclass(frozen=True)

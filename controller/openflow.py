@@ -59,8 +59,9 @@ def bundle(
 def _modifications(
     datapath: Any, changes: Sequence[Change], groups: Sequence[GroupChange]
 ) -> list[Any]:
+    protocol = Protocol(datapath.ofproto, datapath.ofproto_parser)
     messages = [_group_mod(datapath, change) for change in groups if change.command != "delete"]
-    messages += [_flow_mod(datapath, change) for change in changes]
+    messages += [FlowMod(protocol, change, _instructions) for change in changes]
     messages += [_group_mod(datapath, change) for change in groups if change.command == "delete"]
     return messages
 
@@ -74,11 +75,6 @@ def _with_barrier(datapath: Any, messages: Sequence[Any]) -> tuple[int, bytes]:
     for message in whole:
         message.serialize()
     return xid, b"".join(bytes(message.buf) for message in whole)
-
-
-def _flow_mod(datapath: Any, change: Change) -> FlowMod:
-    protocol = Protocol(datapath.ofproto, datapath.ofproto_parser)
-    return FlowMod(protocol, change, _instructions)
 
 
 def _instructions(protocol: Protocol, entry: FlowEntry) -> list[Any]:

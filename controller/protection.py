@@ -26,11 +26,12 @@ class Protection:
     def __init__(self, addressing: Addressing, detours: Mapping[Hop, Detour]) -> None:
         self._addressing = addressing
         self._detours = detours
+        self._hops: defaultdict[str, list[Hop]] = defaultdict(list)
+        """By the switch before them."""
         self._numbers: dict[Hop, int] = {}
-        taken: defaultdict[str, int] = defaultdict(int)
         for hop in detours:
-            taken[hop[0]] += 1
-            self._numbers[hop] = taken[hop[0]]
+            self._hops[hop[0]].append(hop)
+            self._numbers[hop] = len(self._hops[hop[0]])
 
     def group_id(self, hop: Hop) -> int | None:
         """The group that a packet is handed to for this hop; None: it has no protection."""
@@ -39,18 +40,21 @@ class Protection:
     def groups(self, avoided: AbstractSet[DirectedLink] = frozenset()) -> tuple[Group, ...]:
         """All groups; those of the `avoided` links prefer the detour."""
         return tuple(
-            self._group(hop, detour, avoided=hop[:2] in avoided)
-            for hop, detour in self._detours.items()
+            group for switch in tuple(self._hops) for group in self.groups_of(switch, avoided)
         )
+
+    def groups_of(
+        self, switch: str, avoided: AbstractSet[DirectedLink] = frozenset()
+    ) -> tuple[Group, ...]:
+        """Those of one switch."""
+        hops = self._hops.get(switch, ())
+        return tuple(self._group(hop, avoided=hop[:2] in avoided) for hop in hops)
 
     def avoided_by(self, groups: Iterable[Group]) -> frozenset[DirectedLink]:
         """The links that any of these `groups` avoids."""
         there = frozenset(groups)
-        return frozenset(
-            hop[:2]
-            for hop, detour in self._detours.items()
-            if self._group(hop, detour, avoided=True) in there
-        )
+        hops = (hop for switch in {g.switch for g in there} for hop in self._hops.get(switch, ()))
+        return frozenset(hop[:2] for hop in hops if self._group(hop, avoided=True) in there)
 
     def entries(self) -> Iterator[FlowEntry]:
         """The entries that carry tagged packets along the detours."""
@@ -60,8 +64,8 @@ class Protection:
                 yield detour_transit(here, detour.tag, port[here, there])
             yield detour_end(detour.path[-1], detour.tag)
 
-    def _group(self, hop: Hop, detour: Detour, avoided: bool) -> Group:
-        port = self._addressing.port
+    def _group(self, hop: Hop, avoided: bool) -> Group:
+        port, detour = self._addressing.port, self._detours[hop]
         straight = Bucket(port[hop[0], hop[1]])
         round_it = Bucket(port[detour.path[0], detour.path[1]], push=detour.tag)
         buckets = (round_it, straight) if avoided else (straight, round_it)

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
+import eventlet
 from eventlet.queue import Empty, LightQueue
 
 from controller import openflow, openflow_replies
@@ -19,6 +20,7 @@ from controller.groups import Group, GroupChange
 from controller.meters import Meter, MeterChange
 
 _ANSWER_TIMEOUT_S = 2.0
+_LOST = "was lost"
 
 _Batch = tuple[list[Change], list[GroupChange]]
 
@@ -55,20 +57,25 @@ class OpenFlowSwitches:
         return self._datapaths.keys()
 
     def add(self, switch: str, datapath: Any) -> None:
-        """A switch has connected."""
+        """A switch has connected; nothing is answered any more over the connection it had."""
+        if (before := self._datapaths.get(switch)) is not None:
+            self._abandon(before)
         self._datapaths[switch] = datapath
 
     def forget(self, switch: str, datapath: Any) -> bool:
         """A connection has ended; return whether it was the current one of `switch`."""
-        for key in [key for key in self._waiting if key[0] is datapath]:
-            waiting = self._waiting.pop(key)
-            waiting.answers.put((waiting.switch, "was lost"))
-        for key in [key for key in self._parts if key[0] is datapath]:
-            del self._parts[key]
+        self._abandon(datapath)
         if self._datapaths.get(switch) is not datapath:
             return False
         del self._datapaths[switch]
         return True
+
+    def _abandon(self, datapath: Any) -> None:
+        for key in [key for key in self._waiting if key[0] is datapath]:
+            waiting = self._waiting.pop(key)
+            waiting.answers.put((waiting.switch, _LOST))
+        for key in [key for key in self._parts if key[0] is datapath]:
+            del self._parts[key]
 
     def commit(
         self,
@@ -109,12 +116,18 @@ class OpenFlowSwitches:
         self, batches: Mapping[str, Sequence[Any]], messages: Callable[..., tuple[int, bytes]]
     ) -> dict[str, str]:
         answers = LightQueue()
-        asked: dict[str, Any] = {}
-        for switch, batch in batches.items():
-            asked[switch] = datapath = self._datapaths[switch]
-            xid, data = messages(datapath, *batch)
+        # Sending may wait, and connections may end or be replaced meanwhile.
+        asked = {switch: self._datapaths[switch] for switch in batches}
+        for switch, datapath in asked.items():
+            if self._datapaths.get(switch) is not datapath:
+                answers.put((switch, _LOST))
+                continue
+            xid, data = messages(datapath, *batches[switch])
             self._waiting[datapath, xid] = _Waiting(switch, answers)
             datapath.send(data)
+            # It is only queued: this lets it go out, so that the switch works at it while the
+            # next batch is made.
+            eventlet.sleep(0)
         return {switch: error for switch, error in self._collect(asked, answers) if error}
 
     def installed(self, switches: Iterable[str]) -> Mapping[str, tuple[FlowEntry, ...]]:
@@ -148,6 +161,9 @@ class OpenFlowSwitches:
         answers = LightQueue()
         asked = {switch: self._datapaths[switch] for switch in switches if switch in self.connected}
         for switch, datapath in asked.items():
+            if self._datapaths.get(switch) is not datapath:
+                answers.put((switch, _LOST))
+                continue
             message = request(datapath)
             self._waiting[datapath, datapath.set_xid(message)] = _Waiting(switch, answers)
             datapath.send_msg(message)
@@ -203,3 +219,5 @@ class OpenFlowSwitches:
             _logger.warning("disconnecting %s: no answer for %g s", switch, _ANSWER_TIMEOUT_S)
             datapath.close()
             yield switch, "did not answer"
+        if silent:
+            eventlet.sleep(0)  # their end is news, which comes before whatever is sent next

@@ -2,12 +2,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
-from benchmarks.false_flaps import Flaps, _dead_sessions, _full_links, _moments, judge
+from benchmarks.false_flaps import (
+    Flaps,
+    _dead_sessions,
+    _full_links,
+    _moments,
+    judge,
+    refuse_invalid,
+)
 from controller.messages import LinkState
 from playbooks.schema import load_playbook
 from results.timeline import Window
+from testbed.reference.errors import MeasurementError
 
 
 def test_only_dead_sessions_under_traffic_count() -> None:
@@ -32,6 +41,14 @@ def test_what_could_not_be_measured_is_unmet() -> None:
     assert not judge(None).targets[0].met
     assert judge(Flaps(30.0, 0, (), "valid")).targets[0].met
     assert not judge(Flaps(30.0, 2, (7.0,), "valid")).targets[0].met
+
+
+def test_an_invalid_run_meets_nothing_and_says_why() -> None:
+    flaps = Flaps(30.0, 0, (), "invalid", ("the processors were over 97 % busy",))
+    assert not judge(flaps).targets[0].met
+    with pytest.raises(MeasurementError, match=r"over 97 % busy.*0 reports"):
+        refuse_invalid(flaps)
+    assert refuse_invalid(Flaps(30.0, 1, (2.0,), "degraded")).reports == 1
 
 
 def test_its_playbook_is_one(tmp_path: Path) -> None:

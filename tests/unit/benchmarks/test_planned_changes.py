@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from benchmarks import planned_reroute, table_installation
 from benchmarks.bare_switches import grid
 from benchmarks.parts import Part, Verdict, carry_out
-from benchmarks.planned_reroute import Move, Moves, other_paths, reordered
+from benchmarks.planned_reroute import Move, Moves, Phases, other_paths, phases_of, reordered
 from benchmarks.report import this_machine
 from benchmarks.table_installation import Installation, Installations, times_of
-from controller.messages import DatapathState, Ready
+from controller.messages import DatapathState, Ready, RerouteDone
 from testbed.numbered_packets import Flight
 from testbed.reference.errors import MeasurementError
 from testbed.reference.targets import at_most
@@ -45,8 +46,8 @@ def moved(lost: int, total_ms: float) -> Move:
         lost=lost,
         reordered=3,
         reordered_on_equal_delay=0,
-        switched_ms=1.0,
         total_ms=total_ms,
+        phases=Phases(1.0, 2.0, 3.0, total_ms - 6.0),
     )
 
 
@@ -57,8 +58,28 @@ def test_moves_are_judged_together_and_deleting_first_stands_beside_them() -> No
     assert all(target.met for target in verdict.targets)
     assert list(verdict.beside["delete then add"].values()) == [12, 0, 40]
     assert [t.name for t in verdict.targets] == list(verdict.beside["delete then add"])
+    phases = [
+        verdict.beside[column][verdict.targets[-1].name] for column in list(verdict.beside)[:4]
+    ]
+    assert phases == [1.0, 2.0, 3.0, 84.0]  # of the longest move
     without = planned_reroute.judge("x", None)
     assert not any(target.met for target in without.targets)
+
+
+def test_the_phases_of_a_move_add_up_to_all_of_it_but_the_drain() -> None:
+    done = RerouteDone(
+        t_s=10.9,
+        request_id="1",
+        received_s=10.01,
+        installed_s=10.04,
+        switched_s=10.06,
+        removed_s=10.9,
+        applied=(),
+        refused=(),
+    )
+    phases = phases_of(done, asked_s=10.0, drained_s=0.8)
+    assert msgspec.structs.astuple(phases) == pytest.approx((10, 30, 20, 40))
+    assert phases.total_ms == pytest.approx(100)
 
 
 def test_an_installation_ends_when_the_controller_is_ready() -> None:

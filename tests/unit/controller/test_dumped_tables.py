@@ -120,6 +120,62 @@ def test_groups_are_read_with_their_buckets() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "actions",
+    [
+        *("NORMAL", "FLOOD", "IN_PORT", "LOCAL", "output:LOCAL", "output:1,output:2"),
+        *("output:1,NORMAL", "output:1,goto_table:3", "group:1,output:1", "pop_vlan,goto_table:3"),
+        *("load:0->NXM_OF_IN_PORT[],goto_table:3", "CONTROLLER:128", "dec_ttl,output:1"),
+        *("output:1,set_field:06:42:c0:00:00:01->eth_dst", "drop,output:1", "output:1x"),
+        "multipath(eth_src,50,modulo_n,4,0,reg0[]),goto_table:3",
+        "clear_actions",
+    ],
+)
+def test_what_none_of_our_entries_does_is_named(actions: str) -> None:
+    with pytest.raises(DumpError, match="s2: "):
+        list(entries_of("s2", f" priority=7,in_port=1 actions={actions}"))
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        *("in_port=LOCAL", "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00", "ip,nw_src=10.0.0.0/8"),
+        *("idle_timeout=5", "send_flow_rem", "vlan_tci=0x1000/0x1000", "udp,tp_dst=0x10/0xfff0"),
+    ],
+)
+def test_what_none_of_our_entries_matches_is_named(match: str) -> None:
+    with pytest.raises(DumpError, match=r"s2: .* in: "):
+        list(entries_of("s2", f" priority=7,{match} actions=output:1"))
+
+
+def test_a_priority_that_is_not_printed_is_the_default() -> None:
+    (entry,) = entries_of("s2", " in_port=1 actions=output:2")
+    assert entry.priority == 0x8000
+
+
+TAG = "load:0->NXM_OF_IN_PORT[],push_vlan:0x8100,set_field:4105->vlan_vid"
+
+
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        "watch_port:4,actions=output:3",  # sends by another port than it watches
+        "watch_port:4,actions=drop",
+        "watch_port:4,actions=output:4,output:3",
+        "watch_port:4,actions=NORMAL",
+        "watch_group:2,actions=output:4",
+        f"watch_port:4,actions={TAG.removeprefix('load:0->NXM_OF_IN_PORT[],')},output:4",
+        f"watch_port:4,actions={TAG}",
+        f"watch_port:4,actions=output:4,{TAG}",
+    ],
+)
+def test_buckets_that_are_none_of_ours_are_named(bucket: str) -> None:
+    good = f"watch_port:3,actions={TAG},output:3"
+    assert list(groups_of("s2", f" group_id=1,type=ff,bucket={good}"))
+    with pytest.raises(DumpError, match="s2: group_id=1"):
+        list(groups_of("s2", f" group_id=1,type=ff,bucket={good},bucket={bucket}"))
+
+
 def test_what_nobody_of_us_installed_is_named() -> None:
     with pytest.raises(DumpError, match="s2: icmp_type in: priority=7,icmp,icmp_type=8"):
         list(entries_of("s2", " priority=7,icmp,icmp_type=8 actions=drop"))

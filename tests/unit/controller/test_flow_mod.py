@@ -93,3 +93,28 @@ def test_what_is_remembered_of_one_entry_is_not_said_of_another(datapath: Any) -
     )
     made = [openflow.batch(datapath, [Change(entry)])[1] for entry in (one, other, one)]
     assert made[0] == made[2] != made[1]
+
+
+def test_a_label_is_written_where_the_library_would_write_it(datapath: Any) -> None:
+    """Also one of many bytes that stand in the rest of the instructions."""
+    for label in (0, 1, 25, 0x80000606, 0x66E5B52F79):
+        entry = route_entries(ADDRESSING, PAIR, ("s0", "s1", "s2"), label).ingress
+        _, data = openflow.batch(datapath, [Change(entry)])
+        parser = datapath.ofproto_parser
+        actions = [
+            parser.OFPActionSetField(eth_dst=entry.set_eth_dst),
+            parser.OFPActionOutput(entry.output, datapath.ofproto.OFPCML_NO_BUFFER),
+        ]
+        buffer = bytearray()
+        apply = datapath.ofproto.OFPIT_APPLY_ACTIONS
+        parser.OFPInstructionActions(apply, actions).serialize(buffer, 0)
+        assert bytes(buffer) in data
+
+
+def test_only_the_label_differs_between_ingress_entries(datapath: Any) -> None:
+    one, other = (
+        openflow.batch(datapath, [Change(FlowEntry("s1", 1, frozenset(), 1, set_eth_dst=mac))])[1]
+        for mac in ("06:00:00:00:00:01", "06:00:00:00:00:02")
+    )
+    assert one != other
+    assert one.replace(bytes.fromhex("060000000001"), bytes.fromhex("060000000002")) == other

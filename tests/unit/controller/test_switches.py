@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -63,6 +64,7 @@ class FakeDatapath(ProtocolDesc):  # type: ignore[misc]
         self.id = identity
         self.closed = False
         self.sent: list[Sent] = []
+        self.on_send: Callable[[], object] = lambda: None
         self._xid = 0
 
     def set_xid(self, message: Any) -> int:
@@ -75,6 +77,7 @@ class FakeDatapath(ProtocolDesc):  # type: ignore[misc]
             _, kind, length, xid = ofproto_parser.header(data)
             self.sent.append(Sent(kind, xid, data[:length]))
             data = data[length:]
+        self.on_send()
 
     def send_msg(self, message: Any) -> None:
         if message.xid is None:
@@ -194,6 +197,12 @@ def test_a_port_says_why_it_is_down(state: int, config: int, why: str) -> None:
     assert openflow.why_down(FakeDatapath(), port) == why
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Let others work until it holds."""
+    while not condition():
+        eventlet.sleep(0)
+
+
 class Lab:
     """Two connected switches, s0 and s1; s2 is not."""
 
@@ -205,8 +214,9 @@ class Lab:
 
     def commit(self, *entries: FlowEntry) -> Any:
         """Start a commit, and give it the time to send."""
+        asked = [{"s0": self.s0, "s1": self.s1}[entry.switch] for entry in entries]
         thread = eventlet.spawn(self.switches.commit, put(entries))
-        eventlet.sleep(0)
+        until(lambda: all(datapath.sent for datapath in asked))
         return thread
 
 
@@ -226,7 +236,7 @@ def test_a_commit_waits_for_the_barrier_of_each_switch() -> None:
 def test_an_atomic_commit_is_one_bundle() -> None:
     lab = Lab()
     thread = eventlet.spawn(lab.switches.commit, put([S0]), atomic=True)
-    eventlet.sleep(0)
+    until(lambda: bool(lab.s0.sent))
     opened, added, committed, barrier = lab.s0.sent
     assert {message.kind for message in (opened, added, committed)} == {ofproto.OFPT_EXPERIMENTER}
     assert flow_mod(lab.s0, Sent(ofproto.OFPT_FLOW_MOD, 0, added.data[24:])).cookie == S0.cookie
@@ -238,11 +248,11 @@ def test_an_atomic_commit_is_one_bundle() -> None:
 def test_a_switch_that_knows_no_bundles_is_given_a_batch() -> None:
     lab = Lab()
     thread = eventlet.spawn(lab.switches.commit, put([S0, S1]), atomic=True)
-    eventlet.sleep(0)
+    until(lambda: bool(lab.s0.sent and lab.s1.sent))
     lab.switches.refused(lab.s0, lab.s0.sent[0].xid, "OFPBRC_BAD_EXPERIMENTER")
     for datapath in (lab.s0, lab.s1):
         lab.switches.confirmed(datapath, datapath.sent[-1].xid)
-    eventlet.sleep(0)
+    until(lambda: len(lab.s0.sent) > 4)
     again = [message.kind for message in lab.s0.sent[4:]]
     assert again == [ofproto.OFPT_FLOW_MOD, ofproto.OFPT_BARRIER_REQUEST]
     assert len(lab.s1.sent) == 4
@@ -291,10 +301,50 @@ def test_the_end_of_an_old_connection_does_not_forget_the_new_one() -> None:
     assert lab.switches.connected == {"s0", "s1"}
 
 
+def test_a_switch_that_is_lost_while_others_are_sent_to_fails_and_no_more() -> None:
+    lab = Lab()
+    lab.s0.on_send = lambda: lab.switches.forget("s1", lab.s1)
+    thread = eventlet.spawn(lab.switches.commit, put([S0, S1]))
+    until(lambda: bool(lab.s0.sent))
+    lab.switches.confirmed(lab.s0, lab.s0.sent[-1].xid)
+    assert thread.wait() == {"s1": "was lost"}
+    assert lab.s1.sent == []
+
+
+def test_one_batch_is_out_before_the_next_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab()
+    order: list[str] = []
+    batch = openflow.batch
+
+    def made(*args: Any) -> Any:
+        order.append("made")
+        return batch(*args)
+
+    def queue() -> None:
+        eventlet.spawn(order.append, "out")  # as the library's sender takes it from its queue
+
+    monkeypatch.setattr("controller.openflow.batch", made)
+    lab.s0.on_send = lab.s1.on_send = queue
+    thread = lab.commit(S0, S1)
+    until(lambda: len(order) == 4)
+    assert order == ["made", "out", "made", "out"]
+    for datapath in (lab.s0, lab.s1):
+        lab.switches.confirmed(datapath, datapath.sent[-1].xid)
+    assert thread.wait() == {}
+
+
+def test_what_was_asked_over_a_connection_that_is_replaced_fails_at_once() -> None:
+    lab = Lab()
+    thread = lab.commit(S0)
+    lab.switches.add("s0", FakeDatapath(1))
+    assert thread.wait() == {"s0": "was lost"}
+    assert lab.switches.awaited("s0") == 0
+
+
 def test_installed_entries_are_read_from_all_parts_of_the_reply() -> None:
     lab = Lab()
     thread = eventlet.spawn(lab.switches.installed, ["s0", "s2"])
-    eventlet.sleep(0)
+    until(lambda: bool(lab.s0.sent))
     request = lab.s0.sent[-1]
     cookie_and_mask = request.data[32:48]  # OFPMP_FLOW request, OpenFlow 1.3.5, 7.3.5.2
     assert cookie_and_mask == struct.pack("!QQ", OURS.cookie, OURS.mask)
@@ -322,6 +372,62 @@ def test_what_a_switch_describes_is_what_it_was_given(name: str) -> None:
         assert openflow_replies.entry_of(entry.switch, described(sent_by(Change(entry)))) == entry
 
 
+def strange_actions() -> list[Any]:
+    label, out = parser.OFPActionSetField(eth_dst="06:00:00:00:00:05"), parser.OFPActionOutput(2)
+    forget = parser.NXActionRegLoad(15, "in_port_nxm", 0)
+    return [
+        *(
+            [label, out, parser.OFPActionOutput(3)],
+            [out, label],
+            [label, parser.OFPActionGroup(1), out],
+        ),
+        *(
+            [parser.OFPActionPopVlan(), out],
+            [forget, out],
+            [label, parser.OFPActionDecNwTtl(), out],
+        ),
+        [parser.NXActionRegLoad(15, "in_port_nxm", 1), out],
+    ]
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_what_none_of_our_entries_does_equals_none_of_them(number: int) -> None:
+    instruction = parser.OFPInstructionActions(
+        ofproto.OFPIT_APPLY_ACTIONS, strange_actions()[number]
+    )
+    stat = parser.OFPFlowStats(
+        table_id=0, priority=1, cookie=1, match=parser.OFPMatch(), instructions=[instruction]
+    )
+    assert openflow_replies.entry_of("s0", stat).foreign
+
+
+def test_actions_that_are_only_written_are_not_ours() -> None:
+    written = parser.OFPInstructionActions(ofproto.OFPIT_WRITE_ACTIONS, [parser.OFPActionOutput(2)])
+    stat = parser.OFPFlowStats(
+        table_id=0, priority=1, cookie=1, match=parser.OFPMatch(), instructions=[written]
+    )
+    assert openflow_replies.entry_of("s0", stat).foreign
+
+
+def group_described(*buckets: Any) -> Group:
+    described = parser.OFPGroupDescStats(type_=ofproto.OFPGT_FF, group_id=1, buckets=list(buckets))
+    return openflow_replies.group_of("s0", described)
+
+
+def test_a_group_is_read_with_what_its_buckets_really_do() -> None:
+    datapath = FakeDatapath()
+    for bucket in (Bucket(2), Bucket(3, push=9)):
+        made = openflow._bucket(datapath, bucket)
+        assert group_described(made) == Group("s0", 1, (bucket,))
+        made.watch_port = 7
+        assert group_described(made) != Group("s0", 1, (bucket,))
+        made.watch_port = bucket.output
+        made.actions.append(parser.OFPActionOutput(ofproto.OFPP_NORMAL))
+        assert group_described(made).buckets[0].foreign
+        made.actions.clear()
+        assert group_described(made).buckets[0].foreign
+
+
 def test_a_reply_that_nobody_waits_for_is_given_back_whole() -> None:
     lab = Lab()
     assert lab.switches.replied(lab.s0, 9, ["a"], more=True) is None
@@ -331,7 +437,7 @@ def test_a_reply_that_nobody_waits_for_is_given_back_whole() -> None:
 def test_removals_and_entries_travel_together() -> None:
     lab = Lab()
     thread = eventlet.spawn(lab.switches.commit, [*put([S0]), *remove([S0])])
-    eventlet.sleep(0)
+    until(lambda: bool(lab.s0.sent))
     commands = [flow_mod(lab.s0, sent).command for sent in lab.s0.sent[:-1]]
     assert commands == [ofproto.OFPFC_ADD, ofproto.OFPFC_DELETE_STRICT]
     lab.switches.confirmed(lab.s0, lab.s0.sent[-1].xid)
@@ -349,12 +455,12 @@ def test_meters_come_before_the_entries_that_point_to_them() -> None:
     lab = Lab()
     thread = eventlet.spawn(lab.switches.commit, put([limited]), (), [meter], atomic=True)
     datapath = lab.s0
-    eventlet.sleep(0)
+    until(lambda: bool(datapath.sent))
     assert [sent.kind for sent in datapath.sent] == [
         *(ofproto.OFPT_METER_MOD, ofproto.OFPT_BARRIER_REQUEST)
     ]
     lab.switches.confirmed(datapath, datapath.sent[-1].xid)
-    eventlet.sleep(0)
+    until(lambda: len(datapath.sent) > 2)
     lab.switches.confirmed(datapath, datapath.sent[-1].xid)
     assert thread.wait() == {}
     flags = ofproto.OFPMF_KBPS | ofproto.OFPMF_BURST | ofproto.OFPMF_STATS
@@ -371,7 +477,7 @@ def test_meters_come_before_the_entries_that_point_to_them() -> None:
 def test_installed_meters_are_read() -> None:
     lab = Lab()
     thread = eventlet.spawn(lab.switches.installed_meters, ["s0"])
-    eventlet.sleep(0)
+    until(lambda: bool(lab.s0.sent))
     band = parser.OFPMeterBandDrop(2000, 200)
     stat = parser.OFPMeterConfigStats(bands=[band], flags=0, meter_id=1)
     lab.switches.replied(lab.s0, lab.s0.sent[-1].xid, [stat], more=False)
