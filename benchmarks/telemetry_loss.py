@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import traffic_history
+from benchmarks.decider import Decider
 from benchmarks.imputation_gaps import LOAD_ERROR
 from benchmarks.report import Report, Step, this_machine
-from benchmarks.te import Decider
 from generators.gaps import BoolArray
 from generators.schedule import FloatArray
 from generators.vae import TelemetryVae, train_vae
