@@ -40,7 +40,7 @@ class CandidatePaths:
     """The k shortest paths by delay of every pair of switches, computed once.
 
     A failure that leaves a pair few of them calls for others, at once: the k shortest that are left
-    take seconds in a large network, so they are the shortest over a waypoint each.
+    take half a second in a large network, so they are the shortest over a waypoint each.
     """
 
     def __init__(self, indexing: Indexing, k: int = DEFAULT_PATHS) -> None:
