@@ -187,10 +187,8 @@ def _last_known(rates_bps: FloatArray) -> FloatArray:
 
 
 def _step(when: When, interval_s: float, total_bps: FloatArray) -> int:
-    if when == "busiest":
-        return int(np.argmax(total_bps))
-    if when == "newest":
-        return len(total_bps) - 1
+    if isinstance(when, str):
+        return int(np.argmax(total_bps)) if when == "busiest" else len(total_bps) - 1
     step = int(when // interval_s)
     if not 0 <= step < len(total_bps):
         last_s = len(total_bps) * interval_s

@@ -84,14 +84,13 @@ class ContainedPolicy:
             return _Problem("raised", _said(error))
 
     def _checked(self, answer: Proposal | _Problem | None, view: TwinView) -> Proposal | None:
-        match answer:
-            case _Problem(kind=kind, detail=detail):
-                self._note(view, kind, detail)
-            case Proposal(moves=moves) if why := _nonsense(moves, view):
-                self._note(view, "nonsense", why)
-            case _:
-                return answer
-        return None
+        if isinstance(answer, _Problem):
+            self._note(view, answer.kind, answer.detail)
+            return None
+        if answer is not None and (why := _nonsense(answer.moves, view)):
+            self._note(view, "nonsense", why)
+            return None
+        return answer
 
     def _note(self, view: TwinView, kind: ProblemKind, detail: str) -> None:
         self._problems.append(PolicyProblem(t_s=view.now_s, kind=kind, detail=detail))

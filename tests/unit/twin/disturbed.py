@@ -74,7 +74,9 @@ class Disturbance:
         return self._random.random() < share
 
 
-def disturbances(switches: tuple[str, ...], start_s: float, end_s: float) -> st.SearchStrategy:
+def disturbances(
+    switches: tuple[str, ...], start_s: float, end_s: float
+) -> st.SearchStrategy[Disturbance]:
     """Anything from quiet to hopeless."""
     share = st.sampled_from([0.0, 0.1, 0.3, 0.6])
     restart = st.tuples(st.floats(start_s, end_s), st.sampled_from(switches))
