@@ -36,9 +36,9 @@ from benchmarks.benefit_costs import (
 )
 from benchmarks.benefit_forecasters import MORE, NAIVE, ONE_DAY, days, trained
 from benchmarks.benefit_on_packets import FIGURES, Outcomes, outcomes
+from benchmarks.decider import Decider
 from benchmarks.pigeonhole import gain_interval, gain_percent
 from benchmarks.report import Interval, Report, Step, this_machine
-from benchmarks.te import Decider
 from generators.history import History
 from testbed.reference.targets import Target
 from twin.forecast import LearnedForecaster

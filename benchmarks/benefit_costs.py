@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.benefit_conditions import Episode
 from benchmarks.benefit_forecasters import said
-from benchmarks.te import Decider
+from benchmarks.decider import Decider
 from generators.schedule import FloatArray
 from twin.forecaster import HORIZONS, Forecaster
 

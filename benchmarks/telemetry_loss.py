@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import telemetry_loss_lab, traffic_history
+from benchmarks.decider import Decider
 from benchmarks.imputation_gaps import LOAD_ERROR
 from benchmarks.parts import carry_out, joined
 from benchmarks.report import Report, Step, this_machine
-from benchmarks.te import Decider
 from generators.gaps import BoolArray
 from generators.schedule import FloatArray
 from generators.vae import TelemetryVae, train_vae

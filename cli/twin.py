@@ -20,6 +20,7 @@ from cli.output import print_json, results
 from cli.runs import HELP, named_run, refuse_without_controller, running_lab
 from cli.way_words import in_words
 from playbooks.mirrored import LinkImage, MirrorImage, NotMirroredError, PairImage, mirrored
+from topologies.model import Policy
 
 _SHOWN = 20
 
@@ -51,6 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     results.print(_links(image))
     results.print()
     results.print(_pairs(image))
+    if image.policies:
+        results.print()
+        results.print(_policies(image))
     return 0
 
 
@@ -107,6 +111,32 @@ def _pairs(image: MirrorImage) -> Table:
     if len(busiest) > _SHOWN:
         table.caption = f"and {len(busiest) - _SHOWN} more: --json has them all"
     return table
+
+
+def _policies(image: MirrorImage) -> Table:
+    table = Table("policy", "what", box=None, pad_edge=False)
+    for heading in ("packets", "dropped"):
+        table.add_column(heading, justify="right")
+    for number, policy in enumerate(image.policies, start=1):
+        meters = [m for s in image.switches for m in s.meters if m.meter_id == number]
+        packets = str(sum(m.packets for m in meters)) if meters else "–"
+        dropped = str(sum(m.dropped_packets for m in meters)) if meters else "–"
+        table.add_row(f"{number}", escape(_policy(policy)), packets, dropped)
+    zones = (f"{zone}: {', '.join(hosts)}" for zone, hosts in image.zones.items())
+    table.caption = escape("\n".join((*zones, "only limits are metered")))
+    table.caption_justify = "left"
+    return table
+
+
+def _policy(policy: Policy) -> str:
+    about = f" {policy.protocol}" if policy.protocol else ""
+    about += f" port {policy.port}" if policy.port is not None else ""
+    said = f"{policy.source} → {policy.target}{about}: "
+    if policy.deny:
+        return said + "deny"
+    if policy.limit is not None:
+        return said + f"limit to {policy.limit.rate_bps / 1e6:g} Mbit/s"
+    return said + ("allow" if policy.dscp is None else f"class, DSCP {policy.dscp}")
 
 
 def _rate_of(link: LinkImage) -> str:

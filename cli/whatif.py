@@ -19,6 +19,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,11 +33,12 @@ from cli.errors import UserError
 from cli.execution import DEFAULT_OUT, as_user_errors, playbook_file
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
-from cli.runs import is_running, named_run, refuse_without_controller
+from cli.runs import is_running, named_run, refuse_without_controller, running_lab
 from cli.way_words import in_words
 from cli.whatif_on_packets import Confirmation, confirm, confirmation_table
 from cli.whatif_words import add_scenario_arguments, scenario_of
-from playbooks.situations import NoSituationError, Pictured, of_playbook, of_run
+from generators.schedule import ScheduleFileError
+from playbooks.situations import NoSituationError, Pictured, When, of_playbook, of_run
 from playbooks.stored_calibration import stored_calibration
 from topologies.model import Ways
 from twin.candidates import routing_after
@@ -57,9 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--at",
-        type=float,
-        metavar="S",
-        help="S seconds into the traffic (default: the interval with most traffic)",
+        type=_when,
+        metavar="S|busiest",
+        help="S seconds into the traffic, or the interval with most traffic (default: that; of a "
+        "run that is still running, the last interval that is complete)",
     )
     parser.add_argument(
         "--sweep",
@@ -129,16 +132,30 @@ def _pictured(arguments: argparse.Namespace, progress: RunProgress) -> Pictured:
         if path.is_dir() or is_running(arguments.what):
             run_dir = named_run(arguments.what)
             refuse_without_controller(run_dir, "measured matrix to ask about (ask its playbook)")
-            return of_run(run_dir, arguments.at)
+            now: When = "newest" if running_lab(run_dir) is not None else "busiest"
+            return of_run(run_dir, now if arguments.at is None else arguments.at)
         file = playbook_file(arguments.what)
-        return of_playbook(file, arguments.seed, arguments.history, arguments.at, progress.step)
+        when: When = "busiest" if arguments.at is None else arguments.at
+        return of_playbook(file, arguments.seed, arguments.history, when, progress.step)
     except NoSituationError as error:
         raise UserError(str(error)) from error
     except FileNotFoundError as error:
         name = Path(error.filename).name
         raise UserError(f"{path} has no {name}: give the directory of a run") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ScheduleFileError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
+
+
+def _when(word: str) -> When:
+    if word == "busiest":
+        return "busiest"
+    try:
+        at_s = float(word)
+    except ValueError:
+        at_s = math.nan
+    if not math.isfinite(at_s):
+        raise argparse.ArgumentTypeError(f"{word!r}: give seconds into the traffic, or busiest")
+    return at_s
 
 
 def _traffic(pictured: Pictured) -> str:
@@ -146,6 +163,8 @@ def _traffic(pictured: Pictured) -> str:
     said = [f"{int((od_bps > 0).sum())} pairs send {od_bps.sum() / 1e6:.3g} Mbit/s"]
     if pictured.gaps:
         said.append(f"{pictured.gaps} of them as last counted")
+    if worse := sorted("-".join(ends) for ends in pictured.situation.shapes):
+        said.append(f"not as configured: {', '.join(worse)}")
     if down := sorted({"-".join(sorted(hop)) for hop in pictured.situation.down}):
         said.append(f"down already: {', '.join(down)}")
     return "; ".join(said)
@@ -192,7 +211,7 @@ def _outcomes(columns: Mapping[str, Outcome], optimum: float) -> Table:
     rows = {
         "busiest link": [f"{100 * o.max_utilisation:.0f} %" for o in columns.values()],
         "delay, mean over the traffic": [_mean(o) for o in columns.values()],
-        "delay, of 95 % of it": [_slow(o) for o in columns.values()],
+        "delay, p95 of all packets": [_slow(o) for o in columns.values()],
         "lost": [_lost(o) for o in columns.values()],
         "delivered": [f"{o.delivered_bps / 1e6:.3g} Mbit/s" for o in columns.values()],
         "pairs cut off": [str(len(o.cut_off)) for o in columns.values()],

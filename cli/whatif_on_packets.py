@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cli.execution import carry_out
 from cli.progress import RunProgress
-from playbooks.shadow import await_room, prepare_shadow
+from playbooks.shadow import prepare_shadow, room
 from results.validity import Level
 from twin.situation import Situation
 from twin.whatif import Outcome
@@ -37,9 +37,9 @@ def confirm(
         RunDirectoryError: the run directory cannot be made.
         KeyboardInterrupt: the run was ended from outside.
     """
-    await_room(progress.step)
-    shadow = prepare_shadow(situation, name, out)
-    summary = carry_out(shadow.run_dir, shadow.sandbox, progress)
+    with room(progress.step):
+        shadow = prepare_shadow(situation, name, out)
+        summary = carry_out(shadow.run_dir, shadow.sandbox, progress)
     return Confirmation(
         str(shadow.run_dir.path),
         summary.verdict,

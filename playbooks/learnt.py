@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
 from results.run_directory import Event, RunDirectory, read_lines
+from topologies.model import DirectedLink
 from twin.model import Correction
-from twin.records import Calibration, CapacityLearnt, TwinRecord
+from twin.records import (
+    Calibration,
+    CapacityLearnt,
+    FailingSign,
+    LinkFailing,
+    LinkMended,
+    TwinRecord,
+)
 
 
 def records_of_the_living(run_dir: RunDirectory, until_s: float) -> Iterator[TwinRecord]:
@@ -36,3 +44,20 @@ def learnt(run_dir: RunDirectory, until_s: float) -> Correction:
             case _:
                 pass
     return correction
+
+
+def failing(
+    run_dir: RunDirectory, until_s: float
+) -> Mapping[tuple[DirectedLink, FailingSign], float]:
+    """The directions that fail, or will, at `until_s`: share of packets lost, or ms of delay, more
+    than they should."""
+    levels: dict[tuple[DirectedLink, FailingSign], float] = {}
+    for record in records_of_the_living(run_dir, until_s):
+        match record:
+            case LinkFailing(sender=a, receiver=b, sign=sign, level=level):
+                levels[(a, b), sign] = level
+            case LinkMended(sender=a, receiver=b):
+                levels = {one: level for one, level in levels.items() if one[0] != (a, b)}
+            case _:
+                pass
+    return levels

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from controller.messages import FromController, GroupCounters, Route, WeightedPath, route_of
+from controller.messages import (
+    FromController,
+    GroupCounters,
+    MeterCounters,
+    Route,
+    WeightedPath,
+    route_of,
+)
 from playbooks.learnt import learnt, records_of_the_living
 from playbooks.plan import read_plan
 from results.run_directory import Event, RunDirectory, read_lines
-from topologies.model import OdPair, Way
+from topologies.model import OdPair, Policy, Topology, Way
 from twin.indexing import FloatArray, Indexing
 from twin.matrix import PORT_WINDOW_S, current_matrix_bps
 from twin.mirror import Mirror
@@ -38,6 +45,8 @@ class SwitchImage:
     flows_age_s: float | None
     groups: tuple[GroupCounters, ...]
     """As last counted."""
+    meters: tuple[MeterCounters, ...]
+    """As last counted. Their numbers are those of the policies, from 1."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,10 @@ class MirrorImage:
     live: bool
     at_s: float | None
     """Seconds after the traffic began; None before it did."""
+    zones: Mapping[str, tuple[str, ...]]
+    """The hosts of each zone."""
+    policies: tuple[Policy, ...]
+    """In order: the first that a packet matches decides."""
     switches: tuple[SwitchImage, ...]
     links: tuple[LinkImage, ...]
     pairs: tuple[PairImage, ...]
@@ -128,6 +141,8 @@ def mirrored(run_dir: RunDirectory, at_s: float | None, *, runs: bool) -> Mirror
         run=run_dir.path.resolve().name,
         live=live,
         at_s=None if start_s is None or now_s < start_s else now_s - start_s,
+        zones=_zones(topology),
+        policies=topology.policies,
         switches=_switches(mirror, now_s),
         links=_links(mirror, model.rate_bps, now_s),
         pairs=_pairs(mirror, now_s, _distrusted(run_dir, now_s)),
@@ -150,6 +165,14 @@ def _replay(run_dir: RunDirectory, mirror: Mirror, until_s: float) -> float:
     return last_s
 
 
+def _zones(topology: Topology) -> Mapping[str, tuple[str, ...]]:
+    zones: dict[str, tuple[str, ...]] = {}
+    for host, zone in topology.zone_of.items():
+        if zone is not None:
+            zones[zone] = (*zones.get(zone, ()), host)
+    return zones
+
+
 def _switches(mirror: Mirror, now_s: float) -> tuple[SwitchImage, ...]:
     connected = set(mirror.answering)
     return tuple(
@@ -159,6 +182,7 @@ def _switches(mirror: Mirror, now_s: float) -> tuple[SwitchImage, ...]:
             ports_age_s=_known(now_s - mirror.newest_port_s(switch.name)),
             flows_age_s=_known(now_s - mirror.newest_flow_s(switch.name)),
             groups=mirror.groups(switch.name),
+            meters=mirror.meters(switch.name),
         )
         for switch in mirror.indexing.topology.switches
     )

@@ -1,23 +1,27 @@
 """A situation of the twin carried out on packets: a lab of its own, prepared without a playbook.
 
-The network as it would be, its routes placed, the matrix held constant, what has failed failing as
-the traffic begins. The twin of that lab only watches.
+The network as it would be, its routes placed, the matrix held constant, what has failed or got
+worse doing so as the traffic begins. The twin of that lab only watches.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from controller.messages import Route, route_of
 from generators.schedule import Schedule
+from generators.training import default_cache_dir
 from playbooks.bare_run import BareRun, prepare_bare_run
 from playbooks.plan import Breakdown
-from testbed.faults import LinkDown
+from testbed.faults import Degraded, LinkDown
 from testbed.labs import running_labs
 from topologies.paths import shortest_paths
 from twin.indexing import Indexing
@@ -46,13 +50,40 @@ def prepare_shadow(situation: Situation, name: str, out: Path) -> BareRun:
         _schedule(situation),
         measure_from_s=_FROM_STEP * _INTERVAL_S,
         weight=situation.weight,
-        actions=_failures(situation),
+        actions=(*_failures(situation), *_degradations(situation)),
         routes=_placed(situation),
     )
 
 
-def await_room(say: Callable[[str], None]) -> None:
-    """Wait until the machine can carry one lab more; say so if it cannot yet."""
+@contextmanager
+def room(say: Callable[[str], None]) -> Iterator[None]:
+    """Wait until the machine can carry one lab more, and keep other shadows from taking its place;
+    say so if it cannot yet.
+
+    Two commands that ask at the same time would both see the same room: so one shadow runs at a
+    time. The kernel lets go of the lock whenever and however the command ends.
+    """
+    with ExitStack() as held:
+        try:
+            default_cache_dir().mkdir(parents=True, exist_ok=True)
+            lock = held.enter_context((default_cache_dir() / "shadow.lock").open("ab"))
+        except OSError as error:
+            say(f"other shadows are not kept away: {error}")
+        else:
+            _take(lock, say)
+        _await_room(say)
+        yield
+
+
+def _take(lock: IO[bytes], say: Callable[[str], None]) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("another what-if is on packets: waiting for its end")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _await_room(say: Callable[[str], None]) -> None:
     said = False
     while labs := running_labs():
         if (len(labs) + 1) * _PROCESSORS_PER_LAB <= len(os.sched_getaffinity(0)):
@@ -69,12 +100,30 @@ def _schedule(situation: Situation) -> Schedule:
     hosts = tuple(host.name for host in situation.topology.hosts)
     matrix_bps = np.zeros((len(hosts), len(hosts)))
     matrix_bps[indexing.source, indexing.target] = situation.od_bps
-    return Schedule(hosts, _INTERVAL_S, np.repeat(matrix_bps[None], _STEPS, axis=0))
+    matrices_bps = np.repeat(matrix_bps[None], _STEPS, axis=0)
+    return Schedule(hosts, _INTERVAL_S, matrices_bps, tcp_pairs=situation.tcp_pairs)
 
 
 def _failures(situation: Situation) -> tuple[Breakdown, ...]:
     links = sorted({tuple(sorted(hop)) for hop in situation.down})
     return tuple(Breakdown(0.0, "link-down", LinkDown((a, b))) for a, b in links)
+
+
+def _degradations(situation: Situation) -> tuple[Breakdown, ...]:
+    return tuple(
+        Breakdown(
+            0.0,
+            "degrade",
+            Degraded(
+                ends,
+                loss_percent=shape.loss_percent,
+                delay_ms=shape.delay_ms,
+                rate_bps=shape.rate_bps,
+            ),
+        )
+        for ends, shape in sorted(situation.shapes.items())
+        if ends not in situation.down
+    )
 
 
 def _placed(situation: Situation) -> tuple[Route, ...]:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from topologies.model import DirectedLink, OdPair, Path, Split, Way, Ways
 from topologies.paths import k_shortest_paths, path_directions
 from topologies.splits import paths_of, shares_of
-from twin.indexing import FloatArray, Indexing, IntArray
+from twin.indexing import BoolArray, FloatArray, Indexing, IntArray
+from twin.waypoints import WaypointPaths
 
 DEFAULT_PATHS = 12
 
@@ -36,15 +37,28 @@ class CandidateSet:
 
 
 class CandidatePaths:
-    """The k shortest paths by delay of every pair of switches, computed once."""
+    """The k shortest paths by delay of every pair of switches, computed once.
+
+    A failure that leaves a pair few of them calls for others, at once: the k shortest that are left
+    take half a second in a large network, so they are the shortest over a waypoint each.
+    """
 
     def __init__(self, indexing: Indexing, k: int = DEFAULT_PATHS) -> None:
         self._indexing = indexing
         self._k = k
-        self._paths: dict[tuple[str, str, frozenset[DirectedLink]], tuple[Path, ...]] = {}
-        self._rows: dict[Way, CrossingArray] = {}
-        self._usual = self._gather([self._of(pair, frozenset()) for pair in indexing.pairs])
-        self._first = np.searchsorted(self._usual.pair, np.arange(len(indexing.pairs)))
+        switch_of = indexing.topology.switch_of
+        self._ends = [(switch_of[source], switch_of[target]) for source, target in indexing.pairs]
+        paths: dict[tuple[str, str], tuple[Path, ...]] = {}
+        for ends in self._ends:
+            if ends not in paths:
+                paths[ends] = _shortest(indexing, *ends, k)
+        usual = [(pair, path) for pair, ends in enumerate(self._ends) for path in paths[ends]]
+        self._usual = self._as_arrays(usual)
+        self._rows: list[dict[Way, int]] = [{} for _ in self._ends]
+        for row, (pair, path) in enumerate(usual):
+            self._rows[pair][path] = row
+        self._down: frozenset[DirectedLink] = frozenset()
+        self._waypoints: WaypointPaths | None = None
 
     def available(
         self,
@@ -57,95 +71,121 @@ class CandidatePaths:
         A pair in `pinned` keeps its route. A pair whose route is down starts from its shortest
         surviving path.
         """
-        if not down and not pinned and (current := self._usual_choice(routing)) is not None:
-            return replace(self._usual, current=current)
-        options = [
-            self._options(pair, routing.get(pair), down, pinned) for pair in self._indexing.pairs
-        ]
-        found = self._gather(options)
-        first = np.searchsorted(found.pair, np.arange(len(options)))
-        current = np.array(
-            [
-                start + (ways.index(now) if now in ways else 0) if ways else -1
-                for start, ways, now in zip(
-                    first, options, map(routing.get, self._indexing.pairs), strict=True
-                )
-            ]
+        now = [routing.get(pair) for pair in self._indexing.pairs]
+        usual_now = np.array(
+            [rows.get(way, -1) if way else -1 for rows, way in zip(self._rows, now, strict=True)],
+            dtype=np.int64,
         )
-        return replace(found, current=current)
+        if not down and not pinned and (usual_now >= 0).all():
+            return replace(self._usual, current=usual_now)
+        fixed = {self._indexing.pair[pair] for pair in pinned if pair in routing}
+        kept = self._surviving(down)
+        kept[np.isin(self._usual.pair, list(fixed))] = False
+        kept[usual_now[[pair for pair in fixed if usual_now[pair] >= 0]]] = True
+        others = [
+            (pair, way)
+            for pair, way in enumerate(now)
+            if way is not None and usual_now[pair] < 0 and (pair in fixed or not _uses(way, down))
+        ]
+        others += self._replacements(kept, down, fixed, dict(others))
+        return self._with_current(self._joined(kept, others), now)
 
-    def _usual_choice(self, routing: Ways) -> IntArray | None:
-        """The usual candidates that are in use; None if a route is not among them."""
-        current = np.empty(len(self._indexing.pairs), dtype=np.int64)
-        for index, pair in enumerate(self._indexing.pairs):
-            now, options = routing.get(pair), self._of(pair, frozenset())
-            if now not in options:
-                return None
-            current[index] = self._first[index] + options.index(now)
-        return current
+    def _surviving(self, down: frozenset[DirectedLink]) -> BoolArray:
+        """(usual candidates,) which of them cross none of the links."""
+        cores = self._indexing.topology.core_directions
+        dead = [number for number, hop in enumerate(cores) if hop in down]
+        return np.asarray(~self._usual.crosses[:, dead].any(axis=1))
 
-    def _options(
+    def _replacements(
         self,
-        pair: OdPair,
-        now: Way | None,
+        kept: BoolArray,
         down: frozenset[DirectedLink],
-        pinned: Collection[OdPair],
-    ) -> tuple[Way, ...]:
-        if now is not None and pair in pinned:
-            return (now,)
-        options = self._surviving(pair, down)
-        if now is not None and now not in options and not _uses(now, down):
-            return (now, *options)
-        return options
+        fixed: Collection[int],
+        in_use: dict[int, Way],
+    ) -> list[tuple[int, Way]]:
+        """Paths for the pairs that a failure has left few of."""
+        left = np.bincount(self._usual.pair[kept], minlength=len(self._ends))
+        usually = np.bincount(self._usual.pair, minlength=len(self._ends))
+        found: list[tuple[int, Way]] = []
+        for pair in map(int, np.flatnonzero((left <= self._k // 2) & (left < usually))):
+            if pair not in fixed:
+                paths = self._without(down).between(*self._ends[pair], self._k)
+                known = self._rows[pair]
+                new = (path for path in paths if path not in known and path != in_use.get(pair))
+                found += [(pair, path) for path in new]
+        return found
 
-    def _gather(self, options: Sequence[tuple[Way, ...]]) -> CandidateSet:
-        """The options of each pair as arrays; none is in use."""
-        counts = [len(ways) for ways in options]
-        ways = tuple(way for each in options for way in each)
-        crosses = np.empty((len(ways), self._indexing.cores), dtype=_dtype(ways))
-        for index, way in enumerate(ways):
-            crosses[index] = self._row(way)
+    def _without(self, down: frozenset[DirectedLink]) -> WaypointPaths:
+        """Those of the last failure are kept."""
+        if self._waypoints is None or down != self._down:
+            self._waypoints, self._down = WaypointPaths(self._indexing.topology, down), down
+        return self._waypoints
+
+    def _joined(self, kept: BoolArray, others: Sequence[tuple[int, Way]]) -> CandidateSet:
+        """The usual candidates that are kept, and others, in the order of the pairs."""
+        more = self._as_arrays(others)
+        rows = np.flatnonzero(kept)
+        pair = np.concatenate([self._usual.pair[rows], more.pair])
+        ways = [self._usual.way[row] for row in rows] + list(more.way)
+        order = np.argsort(pair, kind="stable")
+        crosses = np.concatenate([self._usual.crosses[rows], more.crosses])
+        propagation_ms = np.concatenate([self._usual.propagation_ms[rows], more.propagation_ms])
         return CandidateSet(
-            pair=np.repeat(np.arange(len(options)), counts),
-            way=ways,
+            pair=pair[order],
+            way=tuple(ways[row] for row in order),
+            crosses=crosses[order],
+            propagation_ms=propagation_ms[order],
+            current=self._usual.current,
+        )
+
+    def _with_current(self, candidates: CandidateSet, now: Sequence[Way | None]) -> CandidateSet:
+        first = np.searchsorted(candidates.pair, np.arange(len(now) + 1))
+        groups = zip(now, first[:-1].tolist(), first[1:].tolist(), strict=True)
+        current = [_current(candidates, way, range(start, end)) for way, start, end in groups]
+        return replace(candidates, current=np.array(current, dtype=np.int64))
+
+    def _as_arrays(self, ways: Sequence[tuple[int, Way]]) -> CandidateSet:
+        """Pairs by number, each with a way; none is in use."""
+        crosses = np.empty((len(ways), self._indexing.cores), dtype=_dtype(way for _, way in ways))
+        for row, (_, way) in enumerate(ways):
+            crosses[row] = self._crossing(way)
+        return CandidateSet(
+            pair=np.array([pair for pair, _ in ways], dtype=np.int64),
+            way=tuple(way for _, way in ways),
             crosses=crosses,
             propagation_ms=crosses @ self._indexing.delay_ms[: self._indexing.cores],
-            current=np.full(len(options), -1),
+            current=np.full(len(self._ends), -1),
         )
 
-    def _surviving(self, pair: OdPair, down: frozenset[DirectedLink]) -> tuple[Path, ...]:
-        known = tuple(p for p in self._of(pair, frozenset()) if not _uses(p, down))
-        # A failure that leaves few of the usual paths calls for others.
-        return known if len(known) > self._k // 2 or not down else self._of(pair, down)
-
-    def _of(self, pair: OdPair, down: frozenset[DirectedLink]) -> tuple[Path, ...]:
-        topology = self._indexing.topology
-        source, target = topology.switch_of[pair[0]], topology.switch_of[pair[1]]
-        key = (source, target, down)
-        if key not in self._paths:
-            if source == target:
-                found: list[Path] = [(source,)]
-            else:
-                found = k_shortest_paths(topology, source, target, self._k, "delay", down)
-            self._paths[key] = tuple(found)
-        return self._paths[key]
-
-    def _row(self, way: Way) -> CrossingArray:
-        if way not in self._rows:
-            row = np.zeros(self._indexing.cores)
-            for path, share in shares_of(way):
-                row[[self._indexing.link[hop] for hop in path_directions(path)]] += share
-            self._rows[way] = row.astype(_dtype([way]))
-        return self._rows[way]
-
-
-def _dtype(ways: Iterable[Way]) -> type[np.uint8] | type[np.float32]:
-    return np.float32 if any(isinstance(way, Split) for way in ways) else np.uint8
+    def _crossing(self, way: Way) -> FloatArray:
+        """(core links,) the share of it that crosses each."""
+        crossing = np.zeros(self._indexing.cores)
+        for path, share in shares_of(way):
+            crossing[[self._indexing.link[hop] for hop in path_directions(path)]] += share
+        return crossing
 
 
 def routing_after(routing: Ways, moves: Ways) -> dict[OdPair, Way]:
     """Return `routing` with `moves` carried out."""
     return {**routing, **moves}
+
+
+def _shortest(indexing: Indexing, source: str, target: str, k: int) -> tuple[Path, ...]:
+    if source == target:
+        return ((source,),)
+    return tuple(k_shortest_paths(indexing.topology, source, target, k, "delay"))
+
+
+def _current(candidates: CandidateSet, now: Way | None, group: range) -> int:
+    """The row of the way in use; else that of the shortest; -1 where there is none."""
+    for row in group:
+        if candidates.way[row] == now:
+            return row
+    return min(group, key=lambda row: candidates.propagation_ms[row], default=-1)
+
+
+def _dtype(ways: Iterable[Way]) -> type[np.uint8] | type[np.float32]:
+    return np.float32 if any(isinstance(way, Split) for way in ways) else np.uint8
 
 
 def _uses(way: Way, down: frozenset[DirectedLink]) -> bool:

@@ -23,6 +23,8 @@ class CounterSeries:
         self._keep_s = keep_s
         self._times_s: list[float] = []
         self._values: list[FloatArray] = []
+        self._known = self._unknown()
+        """(width,) the last finite value of each counter."""
         self.hole: tuple[float, float] | None = None
         """The last gap: times of the readings before and after it."""
 
@@ -30,14 +32,17 @@ class CounterSeries:
         """Append a reading.
 
         A counter that went backwards belongs to a switch that lost its state: the readings
-        before it are forgotten. A reading that is not newer than the last one is ignored.
+        before it are forgotten. A counter that is NaN was not read: it is compared with what it was
+        when it was. A reading that is not newer than the last one is ignored.
         """
         if self._times_s and t_s <= self._times_s[-1]:
             return
-        if self._values and (values < self._values[-1]).any():
+        if (values < self._known).any():
             self._times_s.clear()
             self._values.clear()
+            self._known = self._unknown()
             self.hole = None
+        self._known = np.where(np.isnan(values), self._known, values)
         if self._times_s and t_s - self._times_s[-1] > STALE_S:
             self.hole = (self._times_s[-1], t_s)
         self._times_s.append(t_s)

@@ -21,6 +21,8 @@ OBSERVE_S = 2.0
 """How long the effect of a decision is measured."""
 ANSWER_S = 3.0
 """After which a request counts as lost."""
+_POLLED_S = 0.3
+"""Ports are polled every 250 ms: a window has to lie so far back to have readings after it."""
 
 
 class DecisionWatch:
@@ -54,7 +56,8 @@ class DecisionWatch:
         """
         outcomes = []
         if self._asked and now_s > self._asked.t_s + ANSWER_S:
-            load = _max_utilisation(mirror, rate_bps, now_s - OBSERVE_S, now_s)
+            end_s = now_s - _POLLED_S
+            load = _max_utilisation(mirror, rate_bps, end_s - OBSERVE_S, end_s)
             outcomes.append((self._asked, self._lost(self._asked, load, now_s)))
             self._asked = None
         due = [pair for pair in self._answered if now_s >= _end_s(pair[1])]
@@ -68,7 +71,7 @@ class DecisionWatch:
         self._asked = None
 
     @staticmethod
-    def _lost(decision: Decision, measured_mlu: float, now_s: float) -> DecisionOutcome:
+    def _lost(decision: Decision, measured_mlu: float | None, now_s: float) -> DecisionOutcome:
         return DecisionOutcome(
             t_s=now_s,
             decision_id=decision.decision_id,
@@ -151,8 +154,7 @@ class _Forecast:
 
 
 def _end_s(done: RerouteDone) -> float:
-    # Ports are polled every 250 ms: the window has to lie behind the last readings.
-    return done.switched_s + SETTLE_S + OBSERVE_S + 0.3
+    return done.switched_s + SETTLE_S + OBSERVE_S + _POLLED_S
 
 
 def _measured(
@@ -170,9 +172,15 @@ def _measured(
     )
 
 
-def _max_utilisation(mirror: Mirror, rate_bps: FloatArray, start_s: float, end_s: float) -> float:
-    load = mirror.mean_sent_bps(start_s, end_s) / rate_bps
-    return float(np.nan_to_num(load[: mirror.indexing.cores]).max(initial=0.0))
+def _max_utilisation(
+    mirror: Mirror, rate_bps: FloatArray, start_s: float, end_s: float
+) -> float | None:
+    """Of the core links; None if one that is up was not counted: it may be the busiest."""
+    cores = slice(mirror.indexing.cores)
+    load = (mirror.mean_sent_bps(start_s, end_s) / rate_bps)[cores]
+    down = mirror.down
+    load[[link in down for link in mirror.indexing.directions[cores]]] = 0.0
+    return None if np.isnan(load).any() else float(load.max(initial=0.0))
 
 
 def _numbers(values: FloatArray) -> tuple[float, ...]:

@@ -18,6 +18,7 @@ class GreedyPolicy:
     """
 
     name = "greedy"
+    never_worse = True
 
     HOT = 0.9
     """Utilisation that calls for a move."""

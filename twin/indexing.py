@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topologies.model import DirectedLink, OdPair, Path, Topology, Ways
+from topologies.policies import deciding, kinds_of_traffic
 from topologies.splits import shares_of
 
 FloatArray = npt.NDArray[np.float64]
@@ -64,6 +65,18 @@ class Indexing:
             switch.name: np.array([i for i, at in enumerate(entry) if at == switch.name], dtype=int)
             for switch in self.topology.switches
         }
+
+    @cached_property
+    def policed(self) -> BoolArray:
+        """(hosts,) whose packets policies may drop where they enter: by a denial, or a limit."""
+        hosts = self.topology.hosts
+        policed = np.zeros(len(hosts), dtype=bool)
+        kinds = kinds_of_traffic(self.topology) if self.topology.policies else ()
+        for index, pair in enumerate(self.pairs):
+            found = (deciding(self.topology, pair, kind) for kind in kinds)
+            if any(one is not None and (one.deny or one.limit is not None) for one in found):
+                policed[self.source[index]] = True
+        return policed
 
     def links_of(self, pair: OdPair, path: Path) -> list[int]:
         """Links that packets of `pair` cross on `path`, access links included, in order."""

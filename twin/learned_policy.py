@@ -24,11 +24,10 @@ class LearnedPolicy:
     """Makes the moves that its network scores highest, until that says to stop; then rests."""
 
     name = "twin-rl"
+    never_worse = True
 
     REST_S = 1.0
     """As long as a period of its training; a change of link state does not wait."""
-    LEAD_S = 1.0
-    """How long before an interval its forecast counts."""
 
     def __init__(self) -> None:
         self._network: MoveNetwork | None = None
@@ -40,8 +39,7 @@ class LearnedPolicy:
         if view.down == self._down and view.now_s < self._rest_until_s:
             return None
         self._down = view.down
-        soon = view.forecast_bps if view.forecast_in_s <= self.LEAD_S else view.measured_bps
-        start = state = view.paths(np.array([view.measured_bps, soon]))
+        start = state = view.paths(np.array([view.measured_bps, view.matrices_bps[-1]]))
         for moved in range(MOST_MOVES):
             option = self._weights().best(offer(state, moved))
             if option < 0:

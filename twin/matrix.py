@@ -53,8 +53,9 @@ def _shared_out(
 ) -> FloatArray:
     """Scale the flows of every host to what its port says.
 
-    Hosts with a dropped pair are left as they are: what is dropped still enters by the port. So are
-    those with a gap, whose share is not known.
+    Hosts with a dropped pair, and those whose packets the network's policies may drop, are left as
+    they are: what is dropped still enters by the port. So are those with a gap, whose share is not
+    known.
     """
     indexing = mirror.indexing
     hosts = [host.name for host in indexing.topology.hosts]
@@ -62,7 +63,7 @@ def _shared_out(
     by_flows = np.bincount(indexing.source, flows_bps, len(hosts))
     by_port = sent_bps[uplinks]
     blocked = {source for source, _ in dropped}
-    usable = np.array([host not in blocked for host in hosts])
+    usable = np.array([host not in blocked for host in hosts]) & ~indexing.policed
     usable &= np.isfinite(by_port) & (np.nan_to_num(by_flows) > _QUIET_BPS)
     scale = np.ones(len(hosts))
     scale[usable] = np.clip(by_port[usable] / by_flows[usable], 1 / _MOST_SCALING, _MOST_SCALING)

@@ -17,6 +17,8 @@ from controller.messages import (
     Hello,
     LinkDelays,
     LinkState,
+    MeterCounters,
+    MeterStats,
     OdStats,
     PortCounters,
     PortStats,
@@ -50,6 +52,7 @@ class Mirror:
         self._ports: dict[str, CounterSeries] = {}
         self._flows: dict[str, CounterSeries] = {}
         self._groups: dict[str, GroupStats] = {}
+        self._meters: dict[str, MeterStats] = {}
         self._leaving: dict[str, IntArray] = {}
         self._arriving: dict[str, IntArray] = {}
         self._neighbours: dict[str, list[str]] = {}
@@ -82,6 +85,9 @@ class Mirror:
             case GroupStats(datapath=switch, t_s=t_s):
                 if switch not in self._groups or t_s > self._groups[switch].t_s:
                     self._groups[switch] = message
+            case MeterStats(datapath=switch, t_s=t_s):
+                if switch not in self._meters or t_s > self._meters[switch].t_s:
+                    self._meters[switch] = message
             case LinkDelays():
                 self.probes.receive(message)
             case _:
@@ -127,6 +133,10 @@ class Mirror:
     def groups(self, switch: str) -> tuple[GroupCounters, ...]:
         """The groups of `switch` as last counted."""
         return self._groups[switch].groups if switch in self._groups else ()
+
+    def meters(self, switch: str) -> tuple[MeterCounters, ...]:
+        """The meters of `switch` as last counted."""
+        return self._meters[switch].meters if switch in self._meters else ()
 
     def counted(self) -> FloatArray:
         """(4, links) newest counters: bytes sent, bytes arrived, packets sent, packets arrived.

@@ -19,8 +19,9 @@ import numpy as np
 
 from topologies.model import Ways
 from twin.candidates import CandidateSet
-from twin.indexing import FloatArray, Indexing, IntArray
+from twin.indexing import FloatArray, Indexing
 from twin.path_choice import SLACK, PathChoice, smooth_maximum, waiting_cost
+from twin.splitting import split
 
 COMFORTABLE_UTILISATION = 0.6
 """Queues are short below this: lowering the maximum further is not worth a detour."""
@@ -30,6 +31,7 @@ _FOR_LOWER_LEVELS = 0.25  # share of the time left, once the hottest links are s
 _CROWDED = 0.85  # below this, links other than the hottest are well enough as they are
 _PATIENCE = 40  # kicks in a row that may lead nowhere
 _PROGRESS = 1e-3  # fall of the cost that counts as getting somewhere
+_WORTH_SPLITTING = 0.02  # fall of the maximum
 _WORTH_A_MOVE = 0.02  # a pair moves for the delay's sake only if the mean delay gains this share
 
 
@@ -53,6 +55,7 @@ def optimise(
     budget_s: float = 0.08,
     comfortable: float = COMFORTABLE_UTILISATION,
     seed: int = 0,
+    splits: int = 0,
 ) -> Plan:
     """Find few moves that minimise the maximum core utilisation, then the mean delay.
 
@@ -65,18 +68,21 @@ def optimise(
         budget_s: processor time the search may take: a busy machine takes longer, not less care.
         comfortable: a maximum below this counts as this.
         seed: of the random kicks.
+        splits: pairs that may be split over several paths: those of many flows alone can.
     """
     deadline_s = time.thread_time() + budget_s
     rates = indexing.rate_bps if rate_bps is None else rate_bps
     state = PathChoice.initial(rates[: indexing.cores], candidates, od_bps)
     best = _explore(state, comfortable, np.random.default_rng(seed), deadline_s)
-    final = _shorten(best, comfortable, state.choice)
+    final = _shorten(best, comfortable, state)
     moved = np.flatnonzero(final.choice != candidates.current)
-    return Plan(
-        moves={indexing.pairs[p]: candidates.way[final.choice[p]] for p in moved},
-        max_utilisation_before=state.maximum,
-        max_utilisation=final.maximum,
-    )
+    moves = {indexing.pairs[p]: candidates.way[final.choice[p]] for p in moved}
+    maximum = final.maximum
+    if splits and maximum > comfortable:
+        ways, reached = split(final, indexing.pairs, splits)
+        if reached <= maximum - _WORTH_SPLITTING:
+            moves, maximum = {**moves, **ways}, reached
+    return Plan(moves, state.maximum, maximum)
 
 
 def _explore(
@@ -131,9 +137,11 @@ def _kicked(state: PathChoice, random: np.random.Generator) -> PathChoice:
     return state
 
 
-def _shorten(state: PathChoice, comfortable: float, start: IntArray) -> PathChoice:
+def _shorten(state: PathChoice, comfortable: float, begun: PathChoice) -> PathChoice:
     """Give moved pairs a better path, preferably their old one, if no link gets hotter by it."""
-    limit = np.maximum(np.minimum(state.ceiling, state.maximum * SLACK), comfortable)
+    start = begun.choice
+    most = min(state.maximum * SLACK, begun.maximum)
+    limit = np.maximum(np.minimum(state.ceiling, most), min(comfortable, begun.maximum))
     moved = np.flatnonzero(state.choice != start)
     lightest_first = np.argsort(state.takes(state.choice[moved]).max(axis=1, initial=0.0))
     for pair in moved[lightest_first]:

@@ -12,10 +12,10 @@ import numpy as np
 
 from testbed.modes import MODES
 from topologies.model import DirectedLink
+from twin.effect import effect
 from twin.greedy import GreedyPolicy
-from twin.indexing import FloatArray
 from twin.learned_policy import LearnedPolicy
-from twin.optimise import Plan
+from twin.optimise import COMFORTABLE_UTILISATION, Plan
 from twin.policy import Policy, Proposal
 from twin.view import TwinView
 
@@ -48,6 +48,7 @@ class TwinPolicy:
     name = "twin"
     stops_floods = True
     drains_links = True
+    never_worse = True
 
     HOT = 0.9
     """Utilisation, measured or forecast, that calls for relief."""
@@ -58,16 +59,12 @@ class TwinPolicy:
     DELAY_GAIN = 0.1
     """Else, the smallest fall of the mean delay worth one, as a share: where a cut of the network
     keeps the maximum where it is, all else can still be relieved."""
-    DELAY_COST = 0.05
-    """The most that the mean delay may grow by a reroute, as a share."""
     HOLD_S, LONGEST_HOLD_S = 0.7, 4.0
     """Rest after a reroute, doubled with each that follows within the longest."""
     RETRY_S = 1.5
     """Rest after a search that found no gain, unless the utilisation has changed since."""
-    LEAD_S = 1.0
-    """How long before an interval its forecast counts."""
-    HURRY_S = 0.04
-    """Processor time to search when a link runs hot; after a failure twice as much."""
+    HURRY_S = 0.025
+    """Processor time to search."""
 
     def __init__(self) -> None:
         self._down: frozenset[DirectedLink] = frozenset()
@@ -82,20 +79,13 @@ class TwinPolicy:
         if view.down != self._down:
             reason = "failure" if view.down - self._down else "recovery"
             self._down = view.down
-            return self._relief(view, reason, view.measured_bps[None], 2 * self.HURRY_S)
+            return self._relief(view, reason)
         if view.now_s < self._rest_until_s:
             return None
-        matrices = self._matrices(view)
-        predicted = [view.what_if({}, row).max_utilisation for row in matrices]
+        predicted = view.what_ifs({}, view.matrices_bps).max_utilisation.tolist()
         if not self._is_hot(view, predicted) or self._is_known_in_vain(view, predicted):
             return None
-        return self._relief(view, "hot-link", matrices, self.HURRY_S)
-
-    def _matrices(self, view: TwinView) -> FloatArray:
-        """(matrices, pairs) that the routing shall suit."""
-        if view.forecast_in_s > self.LEAD_S:
-            return view.measured_bps[None]
-        return np.array([view.measured_bps, view.forecast_bps])
+        return self._relief(view, "hot-link")
 
     def _is_hot(self, view: TwinView, predicted: list[float]) -> bool:
         now, *soon = predicted
@@ -108,12 +98,10 @@ class TwinPolicy:
         as_then = abs(max(predicted) - self._in_vain_at) < self.GAIN
         return as_then and view.now_s < self._in_vain_until_s
 
-    def _relief(
-        self, view: TwinView, reason: str, matrices: FloatArray, budget_s: float
-    ) -> Proposal | None:
-        plan = view.best_moves(matrices, budget_s=budget_s)
-        if not plan.moves or not self._gains(view, plan, matrices):
-            self._in_vain_at = plan.max_utilisation_before
+    def _relief(self, view: TwinView, reason: str) -> Proposal | None:
+        plan = self._plan(view)
+        if plan is None:
+            self._in_vain_at = float(view.what_ifs({}, view.matrices_bps).max_utilisation.max())
             self._in_vain_until_s = view.now_s + self.RETRY_S
             return None
         again = view.now_s < self._acted_s + self.LONGEST_HOLD_S
@@ -122,13 +110,28 @@ class TwinPolicy:
         self._rest_until_s = view.now_s + self._hold_s / view.gain_trust
         return Proposal(plan.moves, reason)
 
-    def _gains(self, view: TwinView, plan: Plan, matrices: FloatArray) -> bool:
+    def _plan(self, view: TwinView) -> Plan | None:
+        """The best moves; or, where these cost too much, only those that cool the hottest links."""
+        cooled = self.HOT - self.GAIN
+        for comfortable, hurry_s in (
+            (COMFORTABLE_UTILISATION, self.HURRY_S),
+            (cooled, self.HURRY_S / 5),
+        ):
+            plan = view.best_moves(view.matrices_bps, budget_s=hurry_s, comfortable=comfortable)
+            if not plan.moves:
+                return None
+            if self._gains(view, plan):
+                return plan
+        return None
+
+    def _gains(self, view: TwinView, plan: Plan) -> bool:
+        """Whether it is worth the churn, and nothing is the worse for it."""
+        what = effect(view, plan.moves)
+        if what.is_worse:
+            return False
         fall = plan.max_utilisation_before - plan.max_utilisation
-        before_ms = sum(view.what_if({}, row).mean_delay_ms for row in matrices)
-        after_ms = sum(view.what_if(plan.moves, row).mean_delay_ms for row in matrices)
-        if fall >= self.GAIN / view.gain_trust:
-            return after_ms <= before_ms * (1 + self.DELAY_COST)
-        return fall > -self.GAIN and after_ms <= before_ms * (1 - self.DELAY_GAIN)
+        faster = what.after.mean_delay_ms <= what.before.mean_delay_ms * (1 - self.DELAY_GAIN)
+        return fall >= self.GAIN / view.gain_trust or faster
 
 
 SHIPPED: Mapping[str, type[Policy]] = {
@@ -178,6 +181,6 @@ def resolve(reference: str) -> Policy:
         raise UnknownPolicyError(
             f"policy {reference!r} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(policy, Policy):
-        raise UnknownPolicyError(f"policy {reference!r} has no name or no decide(view)")
+    if not isinstance(policy, Policy) or not isinstance(policy.name, str):
+        raise UnknownPolicyError(f"policy {reference!r} has no name (a string) or no decide(view)")
     return policy

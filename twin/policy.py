@@ -23,7 +23,8 @@ class Policy(Protocol):
 
     A policy with the attribute `stops_floods = True` also has the twin raise alarms, and drop
     floods where they enter the network; one with `drains_links = True` has it move all pairs off
-    links that are forecast to fail.
+    links that are forecast to fail. With `never_worse = True`, reroutes that the model finds worse
+    than none (`effect.py`) are not asked for.
     """
 
     name: str

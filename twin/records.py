@@ -91,10 +91,13 @@ class Decision(Record, frozen=True, tag="decision"):
     predicted_mean_delay_ms_after: float
 
 
+ProblemKind = Literal["raised", "hung", "nonsense"]
+
+
 class PolicyProblem(Record, frozen=True, tag="policy-problem"):
     """The policy failed, and the network was left as it was."""
 
-    kind: Literal["raised", "hung", "nonsense"]
+    kind: ProblemKind
     detail: str
 
 
@@ -122,7 +125,8 @@ class DecisionOutcome(Record, frozen=True, tag="decision-outcome"):
     switched_s: float
     applied: int
     refused: tuple[str, ...]
-    measured_mlu: float
+    measured_mlu: float | None
+    """None: there were no counters of some link."""
     predicted_mlu: float
 
 

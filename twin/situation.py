@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from topologies.model import DirectedLink, Link, OdPair, Switch, Topology, Way, Ways
+from topologies.model import (
+    DirectedLink,
+    Link,
+    LinkShape,
+    OdPair,
+    Policy,
+    Switch,
+    Topology,
+    Way,
+    Ways,
+)
 from topologies.paths import Weight, path_directions, shortest_paths
+from topologies.policies import Traffic, deciding, is_denied
 from topologies.splits import paths_of
 from twin.indexing import FloatArray
+
+_FLOOD = Traffic("udp")
 
 
 @dataclass(frozen=True)
@@ -17,6 +32,7 @@ class Situation:
     """A network with its traffic. Nothing here touches a lab."""
 
     topology: Topology
+    """As configured: the controller's paths go by it."""
     weight: Weight
     """What makes a path long for the controller."""
     routing: Ways
@@ -25,6 +41,19 @@ class Situation:
     """(pairs,) what each pair sends, in the order of `Topology.od_pairs`."""
     down: frozenset[DirectedLink] = frozenset()
     """Dead core links, both directions of each."""
+    shapes: Mapping[DirectedLink, LinkShape] = field(default_factory=dict)
+    """What core links are like that are not as configured, by their ends as in `Topology.links`."""
+    tcp_pairs: frozenset[OdPair] = frozenset()
+    """Those that send TCP, which gives way where links are full."""
+
+    @property
+    def as_it_is(self) -> Topology:
+        """The network with the links that it really has."""
+        links = (
+            replace(link, shape=self.shapes.get((link.a, link.b), link.shape))
+            for link in self.topology.links
+        )
+        return replace(self.topology, links=tuple(links)) if self.shapes else self.topology
 
 
 @dataclass(frozen=True)
@@ -64,9 +93,9 @@ def after(situation: Situation, scenario: Scenario) -> Situation:
         links=(*before.links, *scenario.add_links),
     )
     down = situation.down | _failed(topology, scenario)
-    return Situation(
+    return replace(
+        situation,
         topology=topology,
-        weight=situation.weight,
         routing=_restored(situation, topology, down, frozenset(scenario.fail_switches)),
         od_bps=_traffic(situation, scenario),
         down=down,
@@ -108,8 +137,33 @@ def _traffic(situation: Situation, scenario: Scenario) -> FloatArray:
         od_bps[number[pair]] *= factor
     for attack in scenario.attacks:
         for source in attack.sources:
-            od_bps[number[source, attack.victim]] += attack.rate_bps / len(attack.sources)
-    return np.asarray(od_bps)
+            pair = source, attack.victim
+            if not is_denied(situation.topology, pair, _FLOOD):
+                od_bps[number[pair]] += attack.rate_bps / len(attack.sources)
+    return admitted(situation.topology, od_bps, situation.tcp_pairs)
+
+
+def admitted(
+    topology: Topology, od_bps: FloatArray, tcp_pairs: Collection[OdPair] = ()
+) -> FloatArray:
+    """(pairs,) what the network's limits let in of what the pairs send.
+
+    A limit holds all that enters at one switch under its policy, each pair in proportion. What is
+    denied is left to the caller: only measured traffic has passed what denies it.
+    """
+    held: defaultdict[tuple[str, Policy], list[int]] = defaultdict(list)
+    for index, pair in enumerate(topology.od_pairs if topology.policies else ()):
+        traffic = Traffic("tcp" if pair in tcp_pairs else "udp")
+        policy = deciding(topology, pair, traffic)
+        if policy is not None and policy.limit is not None:
+            held[topology.switch_of[pair[0]], policy].append(index)
+    let_in = np.array(od_bps, dtype=np.float64)
+    for (_, policy), pairs in held.items():
+        assert policy.limit is not None
+        together = let_in[pairs].sum()
+        if together > policy.limit.rate_bps:
+            let_in[pairs] *= policy.limit.rate_bps / together
+    return let_in
 
 
 def all_failures(topology: Topology, at_once: int) -> tuple[Scenario, ...]:

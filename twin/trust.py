@@ -23,10 +23,11 @@ class GainTrust:
     def score(self, decision: Decision, outcome: DecisionOutcome) -> list[GainScored | Drift]:
         """Compare the fall of the maximum utilisation with the one promised.
 
-        A decision that was for something else than that, or was not carried out, says nothing.
+        A decision that was for something else than that, or was not carried out, says nothing;
+        nor does one whose effect was not measured.
         """
         promised = decision.predicted_mlu_before - decision.predicted_mlu_after
-        if promised < _LEAST_GAIN or not outcome.applied:
+        if promised < _LEAST_GAIN or not outcome.applied or outcome.measured_mlu is None:
             return []
         realised = decision.predicted_mlu_before - outcome.measured_mlu
         share = np.clip(realised / promised, 0.0, 2.0)

@@ -30,6 +30,7 @@ from twin.delays import DelayTracker
 from twin.detection import RECENT_INTERVALS
 from twin.distrust import CounterWatch
 from twin.draining import Drain
+from twin.effect import effect
 from twin.feedback import DecisionWatch, ForecastWatch
 from twin.forecaster import BEGUN, HORIZONS, Forecaster
 from twin.imputation import GapScorer, Imputer
@@ -96,6 +97,7 @@ class Twin:
         self._capacity = CapacityWatch(self.model)
         self._health = LinkHealth(self.model)
         self._drains_links: bool = getattr(policy, "drains_links", False)
+        self._never_worse: bool = getattr(policy, "never_worse", False)
         self._drain = Drain(topology)
         self._forecasts = ForecastWatch(self.model)
         self._forecast_bps = np.zeros((HORIZONS, len(self._indexing.pairs)))
@@ -281,14 +283,22 @@ class Twin:
         view = self._view(now_s, filled)
         proposal = self._drain.propose(self._failing, view) if self._drains_links else None
         if proposal is None:
-            proposal = self._policy.decide(view)
-            out.records += self._policy.take_problems()
-        if proposal is None or not proposal.moves:
+            proposal = self._proposed(view, out)
+        if proposal is None:
             return
         decision = self._decision(proposal, view, now_s)
         self._decisions.ask(decision)
         out.records.append(decision)
         out.requests.append(Reroute(decision.decision_id, decision.moves))
+
+    def _proposed(self, view: TwinView, out: Output) -> Proposal | None:
+        proposal = self._policy.decide(view)
+        out.records += self._policy.take_problems()
+        if proposal is None or not proposal.moves:
+            return None
+        if self._never_worse and effect(view, proposal.moves).is_worse:
+            return None
+        return proposal
 
     @property
     def _failing(self) -> frozenset[DirectedLink]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr
 
 from topologies.model import DirectedLink, OdPair, Ways
 from topologies.optimum import min_max_utilisation
@@ -14,9 +15,14 @@ from twin.model import Correction, PerformanceModel, Prediction
 from twin.optimise import optimise
 from twin.residual import Residual
 from twin.situation import Scenario, Situation, after
+from twin.yielding import with_tcp_giving_way
 
 HOT = 0.9
 """Utilisation from which a link is called hot."""
+
+_P95, _NORMAL_P95 = 0.95, 1.645
+_LEAST_SPREAD_MS = 1e-3
+_HALVINGS = 40  # of an interval of delays: a second shrinks to a picosecond
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,9 @@ class Outcome:
     mean_delay_ms: float
     """One way, host to host, weighted by what the pairs deliver; 0 when nothing is delivered."""
     p95_delay_ms: float
-    """The mean delay of the pair below which 95 % of what is delivered stays."""
+    """What 95 % of all packets that are delivered stay below."""
     loss_percent: float
-    """Of what is sent; pairs that are cut off lose all."""
+    """Of what is sent; pairs that are cut off lose all. TCP sends what it finds room for."""
     delivered_bps: float
     cut_off: tuple[OdPair, ...]
     """Pairs that have traffic and no path."""
@@ -115,19 +121,21 @@ def rank(
 def _model(
     situation: Situation, correction: Correction | None, residual: Residual | None
 ) -> PerformanceModel:
-    model = PerformanceModel(Indexing(situation.topology), residual)
+    model = PerformanceModel(Indexing(situation.as_it_is), residual)
     if correction is not None:
         model.correction = correction
     return model
 
 
 def _outcome(situation: Situation, model: PerformanceModel, routing: Ways) -> Outcome:
-    prediction = model.predict(routing, situation.od_bps)
-    sent = situation.od_bps * model.correction.load_gain
-    delivered = sent * (1 - prediction.od_loss)
     pairs = model.indexing.pairs
+    is_tcp = np.array([pair in situation.tcp_pairs for pair in pairs], dtype=bool)
+    od_bps = with_tcp_giving_way(model, routing, situation.od_bps, is_tcp)
+    prediction = model.predict(routing, od_bps)
+    sent = od_bps * model.correction.load_gain
+    delivered = sent * (1 - prediction.od_loss)
     mean_ms = _weighted_mean(prediction.od_delay_ms, delivered)
-    p95_ms = _weighted_quantile(prediction.od_delay_ms, delivered, 0.95)
+    p95_ms = _p95_of_all(prediction, delivered)
     loss = float(1 - delivered.sum() / sent.sum()) if sent.any() else 0.0
     return Outcome(
         max_utilisation=prediction.max_utilisation,
@@ -136,7 +144,9 @@ def _outcome(situation: Situation, model: PerformanceModel, routing: Ways) -> Ou
         loss_percent=100 * loss,
         delivered_bps=float(delivered.sum()),
         cut_off=tuple(
-            pair for pair, rate in zip(pairs, sent, strict=True) if rate > 0 and pair not in routing
+            pair
+            for pair, rate in zip(pairs, situation.od_bps, strict=True)
+            if rate > 0 and pair not in routing
         ),
         hot_links=_hot_links(model.indexing, prediction),
         intervals=_intervals(model.residual, mean_ms, p95_ms, loss),
@@ -146,11 +156,15 @@ def _outcome(situation: Situation, model: PerformanceModel, routing: Ways) -> Ou
 def _intervals(residual: Residual, mean_ms: float, p95_ms: float, loss: float) -> Intervals | None:
     if not residual.has_margins:
         return None
-    # Both are delays of pairs in the mean, one of them that of a slow pair.
-    delays_ms = residual.delay_interval_ms(np.array([mean_ms, p95_ms]))
     low, high = residual.loss_interval(np.array(loss))
-    of_mean, of_p95 = ((float(low), float(high)) for low, high in zip(*delays_ms, strict=True))
-    return Intervals(of_mean, of_p95, (float(100 * low), float(100 * high)))
+    of_mean = residual.delay_interval_ms(np.array(mean_ms))
+    of_p95 = residual.p95_interval_ms(np.array(p95_ms))
+    return Intervals(_bounds(of_mean), _bounds(of_p95), _bounds((100 * low, 100 * high)))
+
+
+def _bounds(interval: tuple[FloatArray, FloatArray]) -> tuple[float, float]:
+    low, high = interval
+    return float(low), float(high)
 
 
 def _hot_links(indexing: Indexing, prediction: Prediction) -> tuple[HotLink, ...]:
@@ -165,13 +179,20 @@ def _weighted_mean(values: FloatArray, weights: FloatArray) -> float:
     return float(values[known] @ weights[known] / total) if total else 0.0
 
 
-def _weighted_quantile(values: FloatArray, weights: FloatArray, quantile: float) -> float:
-    known = np.flatnonzero(weights > 0)
+def _p95_of_all(prediction: Prediction, delivered: FloatArray) -> float:
+    """The 95th percentile of a mixture: each pair's delays about normal, by its mean and p95."""
+    known = np.flatnonzero(delivered > 0)
     if not len(known):
         return 0.0
-    rising = known[np.argsort(values[known])]
-    share = np.cumsum(weights[rising]) / weights[rising].sum()
-    return float(values[rising[np.searchsorted(share, quantile)]])
+    share = delivered[known] / delivered[known].sum()
+    mean_ms = prediction.od_delay_ms[known]
+    spread_ms = np.maximum((prediction.od_p95_ms[known] - mean_ms) / _NORMAL_P95, _LEAST_SPREAD_MS)
+    low, high = float(mean_ms.min()), float(mean_ms.max() + 4 * spread_ms.max())
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        below = float(share @ ndtr((middle - mean_ms) / spread_ms))
+        low, high = (middle, high) if below < _P95 else (low, middle)
+    return high
 
 
 def _optimum(situation: Situation, model: PerformanceModel, demand_bps: FloatArray) -> float:
@@ -180,5 +201,5 @@ def _optimum(situation: Situation, model: PerformanceModel, demand_bps: FloatArr
     matrix_bps = np.zeros((hosts, hosts))
     matrix_bps[indexing.source, indexing.target] = demand_bps
     return min_max_utilisation(
-        situation.topology, matrix_bps, situation.down, model.correction.capacity_factor
+        situation.as_it_is, matrix_bps, situation.down, model.correction.capacity_factor
     )

@@ -47,7 +47,7 @@ def error_over_time_percent(
     for record in twin:
         if not isinstance(record, LinksScored) or not window.covers(record.start_s, record.t_s):
             continue
-        step = int((record.start_s + record.t_s) / 2 - window.start_s) // int(step_s)
+        step = int(((record.start_s + record.t_s) / 2 - window.start_s) / step_s)
         if step < len(errors):
             errors[step] = _error_percent(record)
     return errors

@@ -12,8 +12,8 @@ from benchmarks.benefit_conditions import RARE, WARM_UP, episodes, host_away
 from benchmarks.benefit_costs import TE_RATIO, WAPE, costs, trials
 from benchmarks.benefit_forecasters import MORE, ONE_DAY, days
 from benchmarks.benefit_on_packets import LOST, stage
+from benchmarks.decider import Decider
 from benchmarks.pigeonhole import gain_interval, gain_percent
-from benchmarks.te import Decider
 from generators import gan_training
 from generators.builtin_history import builtin_history
 from generators.history import HistoryError

@@ -5,33 +5,50 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.te import Decider, _judged
+from benchmarks.decider import Decider
+from benchmarks.te import Case, Large, Measured, _judged, decided
 from topologies.catalogue import load_topology
 from topologies.loads import max_link_utilisation
 from topologies.optimum import min_max_utilisation
+from topologies.paths import shortest_paths
 from topologies.random_networks import random_network
 
 ABILENE = load_topology("topohub:sndlib/abilene")
 
 
+def one_case() -> Case:
+    random = np.random.default_rng(1)
+    od_bps = random.exponential(1e6, len(ABILENE.od_pairs))
+    return decided(Decider(ABILENE), od_bps, od_bps, random)
+
+
 def test_a_matrix_is_scaled_to_its_optimum_and_routed_nearer_to_it() -> None:
-    od_bps = np.random.default_rng(1).exponential(1e6, len(ABILENE.od_pairs))
-    case = Decider(ABILENE).case(od_bps, od_bps)
+    case = one_case()
     assert min_max_utilisation(ABILENE, case.matrix_bps) == pytest.approx(0.9)
     assert 1.0 - 1e-6 <= case.true <= case.shortest
+    assert case.ecmp > 1.0
     assert case.true == pytest.approx(
         max_link_utilisation(ABILENE, case.routing, case.matrix_bps) / 0.9
     )
+    assert 1.0 - 1e-6 <= case.failure < 1.5
 
 
 def test_a_run_that_was_no_result_leaves_its_target_unmet() -> None:
-    od_bps = np.random.default_rng(1).exponential(1e6, len(ABILENE.od_pairs))
-    cases = [Decider(ABILENE).case(od_bps, od_bps)]
+    cases = [one_case()]
     for measured, known in (([1.0, None], False), ([], False), ([1.02, 1.0], True)):
-        targets, beside = _judged(cases, measured, [100.0])
-        (on_packets,) = [target for target in targets if "packets" in target.name]
-        assert (on_packets.measured is not None) == known
-        assert beside["TE ratio, true matrix, mean"] == cases[0].shortest
+        targets, beside = _judged(cases, Measured([1.0], measured), Large([100.0], [200.0]))
+        true, forecast = [target for target in targets if "packets" in target.name]
+        assert true.measured == 1.0
+        assert (forecast.measured is not None) == known
+        assert beside["shortest paths"]["TE ratio, true matrix, mean"] == cases[0].shortest
+        assert beside["hop-count ECMP"]["TE ratio, true matrix, mean"] == cases[0].ecmp
+
+
+def test_a_failure_cuts_nobody_off() -> None:
+    decider = Decider(random_network(8, 8, 1))  # a ring, or a ring with a tail
+    down = decider.failure(np.random.default_rng(0))
+    left = shortest_paths(decider.topology, down=down)
+    assert len(left) == len(decider.topology.od_pairs)
 
 
 def test_the_large_network_is_connected_and_as_large_as_stated() -> None:

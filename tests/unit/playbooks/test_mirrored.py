@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from recorded_telemetry import network, recorded, telemetry
 
 from cli.main import main
-from controller.messages import LinkDelay, LinkDelays, Route, Routes, WeightedPath
+from controller.messages import (
+    LinkDelay,
+    LinkDelays,
+    MeterCounters,
+    MeterStats,
+    Route,
+    Routes,
+    WeightedPath,
+)
 from playbooks.mirrored import NotMirroredError, mirrored
+from topologies.model import Policy, RateLimit
 from topologies.paths import shortest_paths
 
 
@@ -90,3 +101,35 @@ def test_it_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "s1 → s2" in said
     assert "down" in said
     assert main(["twin", str(tmp_path / "nothing")]) == 2
+
+
+def test_zones_policies_and_meters_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meter = MeterCounters(
+        meter_id=2, packets=70, bytes=7000, dropped_packets=30, dropped_bytes=3000
+    )
+    told = MeterStats(t_s=101.0, datapath="s1", meters=(meter,))
+    run_dir = recorded(tmp_path, [*telemetry(110.0), told])
+    zoned = replace(
+        network(),
+        hosts=tuple(replace(host, zone="lab") for host in network().hosts),
+        policies=(
+            Policy("h2", "h1", protocol="tcp", port=22, deny=True),
+            Policy("h1", "any", limit=RateLimit(5e6, 5e5)),
+        ),
+    )
+    run_dir.write_topology(zoned)
+    image = mirrored(run_dir, None, runs=False)
+    assert image.zones == {"lab": ("h1", "h2")}
+    assert image.policies == zoned.policies
+    assert {switch.name: switch.meters for switch in image.switches}["s1"] == (meter,)
+    assert main(["twin", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "h2 → h1 tcp port 22: deny" in said
+    assert "h1 → any: limit to 5 Mbit/s" in said
+    assert "lab: h1, h2" in said
+    assert "30" in said
+    assert main(["twin", str(tmp_path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["policies"][1]["limit"]["rate_bps"] == 5e6

@@ -83,3 +83,8 @@ def test_drift_is_told_in_words() -> None:
     assert "right again" in right
     many = drift_sentences([drift(103, begun=True)] * 20, named, WINDOW)
     assert many[-1] == "and 14 more such changes"
+
+
+def test_steps_may_be_shorter_than_a_second() -> None:
+    errors = error_over_time_percent([scored(103.0, 8.0, 8.0, loss=0.5)], WINDOW, 0.5)
+    assert [step for step, error in enumerate(errors) if error is not None] == [7]

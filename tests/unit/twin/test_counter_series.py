@@ -57,6 +57,13 @@ def test_counters_that_go_backwards_start_a_new_life() -> None:
     assert np.isnan(counters.mean_rates(0.5, 2.5)).all()
 
 
+def test_a_counter_that_was_not_read_hides_no_restart() -> None:
+    counters = series((0.0, 200.0), (0.5, 300.0), (1.0, np.nan), (1.5, 100.0), (2.0, 150.0))
+    assert np.isnan(counters.rates(1.5, 1.0)).all()
+    assert counters.rates(2.0, 0.5) == pytest.approx(100.0)
+    assert np.isnan(counters.mean_rates(0.0, 2.0)).all()
+
+
 def test_old_readings_are_forgotten() -> None:
     counters = CounterSeries(1, 2.0)
     for t_s in np.arange(0.0, 10.0, 0.5):

@@ -4,10 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_networks import demand, matrix, network, square, wheel
 
 from topologies.loads import max_link_utilisation
-from topologies.model import OdPair, Path, Topology
+from topologies.model import OdPair, Path, Split, Topology
 from topologies.optimum import min_max_utilisation
 from topologies.paths import shortest_paths
 from twin.candidates import CandidatePaths
@@ -118,3 +120,41 @@ def test_behind_a_cut_that_nobody_can_relieve_the_rest_is_still_relieved() -> No
 def test_a_network_without_traffic_needs_nothing() -> None:
     topology = square()
     assert not plan(topology, np.zeros(len(topology.od_pairs))).moves
+
+
+def test_a_pair_that_no_single_path_suits_is_split_if_that_may_be() -> None:
+    topology = square()
+    indexing = Indexing(topology)
+    od_bps = demand(topology, h1_h3=9)
+    candidates = CandidatePaths(indexing).available(shortest_paths(topology))
+    whole = optimise(indexing, candidates, od_bps, comfortable=0.3)
+    assert not any(isinstance(way, Split) for way in whole.moves.values())
+    assert whole.max_utilisation == pytest.approx(0.9)
+    found = optimise(indexing, candidates, od_bps, comfortable=0.3, splits=1)
+    way = found.moves["h1", "h3"]
+    assert isinstance(way, Split)
+    assert sum(weight for _, weight in way.branches) <= 8
+    routing = {**shortest_paths(topology), **found.moves}
+    reached = max_link_utilisation(topology, routing, matrix(topology, od_bps))
+    assert found.max_utilisation == pytest.approx(reached)
+    assert reached == pytest.approx(0.9 * 3 / 8), "of eight parts on three paths"
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32), st.integers(0, 3))
+def test_splits_are_few_and_nearer_to_the_linear_program(seed: int, most: int) -> None:
+    topology = square()
+    indexing = Indexing(topology)
+    od_bps = np.random.default_rng(seed).lognormal(13, 1.5, len(indexing.pairs))
+    routing = shortest_paths(topology)
+    candidates = CandidatePaths(indexing).available(routing)
+    whole, found = (
+        optimise(indexing, candidates, od_bps, budget_s=1.0, comfortable=0.0, splits=splits)
+        for splits in (0, most)
+    )
+    assert sum(isinstance(way, Split) for way in found.moves.values()) <= most
+    assert found.max_utilisation <= whole.max_utilisation + 1e-9
+    after = {**routing, **found.moves}
+    reached = max_link_utilisation(topology, after, matrix(topology, od_bps))
+    assert found.max_utilisation == pytest.approx(reached)
+    assert reached >= min_max_utilisation(topology, matrix(topology, od_bps)) - 1e-6

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_networks import demand, square, wheel
 
-from topologies.model import Link, LinkShape, Switch, Topology
+from topologies.model import Link, LinkShape, Policy, RateLimit, Switch, Topology
 from topologies.paths import shortest_paths
 from twin.situation import Attack, Scenario, Situation, after, all_failures
 
@@ -91,3 +93,33 @@ def test_what_is_down_already_stays_down() -> None:
     there = Situation(topology, "delay", shortest_paths(topology, down=down), np.zeros(20), down)
     then = after(there, Scenario(fail_links=(("s1", "s4"),)))
     assert then.routing["h1", "h3"] == ("s1", "s5", "s3")
+
+
+def policed(*policies: Policy) -> Situation:
+    return situation(replace(square(), policies=policies), h1_h3=4, h1_h2=1)
+
+
+def test_a_flood_enters_only_where_policies_let_it() -> None:
+    closed = policed(Policy("h1", "h3", deny=True))
+    then = after(closed, Scenario(attacks=(Attack("h3", 8e6, ("h1", "h2")),)))
+    pairs = closed.topology.od_pairs
+    assert then.od_bps[pairs.index(("h1", "h3"))] == pytest.approx(4e6), "measured: it did pass"
+    assert then.od_bps[pairs.index(("h2", "h3"))] == pytest.approx(4e6)
+
+
+def test_a_limit_holds_all_that_enters_under_it_at_one_switch() -> None:
+    limited = policed(Policy("h1", "any", limit=RateLimit(6e6, 1e5)))
+    assert after(limited, Scenario()).od_bps == pytest.approx(limited.od_bps)
+    then = after(limited, Scenario(scale=2.0))
+    pairs = limited.topology.od_pairs
+    assert then.od_bps[pairs.index(("h1", "h3"))] == pytest.approx(4.8e6)
+    assert then.od_bps[pairs.index(("h1", "h2"))] == pytest.approx(1.2e6)
+
+
+def test_a_limit_of_one_protocol_leaves_the_other_alone() -> None:
+    limited = policed(Policy("h1", "any", protocol="udp", limit=RateLimit(1e6, 1e5)))
+    tcp = replace(limited, tcp_pairs=frozenset({("h1", "h3")}))
+    pairs = limited.topology.od_pairs
+    then = after(tcp, Scenario(scale=2.0))
+    assert then.od_bps[pairs.index(("h1", "h3"))] == pytest.approx(8e6)
+    assert then.od_bps[pairs.index(("h1", "h2"))] == pytest.approx(1e6)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -54,6 +56,47 @@ def test_rerouting_relieves_the_hot_link_down_to_the_optimum() -> None:
     assert better.outcome.loss_percent < 0.1
 
 
+def test_the_p95_is_that_of_all_packets() -> None:
+    # All traffic is one pair's: its own p95. Then 94 % of it is fast, and 6 % not.
+    topology = square()
+    routing = shortest_paths(topology)
+    one = Situation(topology, "delay", routing, demand(topology, h1_h3=5))
+    model = PerformanceModel(Indexing(topology))
+    pair = model.indexing.pair["h1", "h3"]
+    alone = model.predict(routing, one.od_bps)
+    assert predict(one).p95_delay_ms == pytest.approx(alone.od_p95_ms[pair], rel=0.01)
+    routing["h2", "h3"] = ("s2", "s1", "s5", "s3")
+    two = Situation(topology, "delay", routing, demand(topology, h1_h2=4.7, h2_h3=0.3))
+    slow, fast = (predict(replace(two, od_bps=two.od_bps * s)).p95_delay_ms for s in (1, 1e-3))
+    assert slow > 14, "six in a hundred packets take the long way"
+    assert fast > 14
+
+
+def test_links_that_are_not_as_configured_are_predicted_as_they_are() -> None:
+    here = overloaded()
+    half = {("s2", "s3"): replace(here.topology.core_links[0].shape, rate_bps=5e6)}
+    worse = replace(here, shapes=half)
+    assert predict(worse).max_utilisation == pytest.approx(2.8, abs=0.02)
+    assert after(worse, Scenario()).shapes == half
+    assert reroute(worse).optimum > reroute(here).optimum
+    lossy = {("s2", "s3"): replace(here.topology.core_links[0].shape, loss_percent=10.0)}
+    calm = replace(here, od_bps=0.1 * here.od_bps, shapes=lossy)
+    assert predict(calm).loss_percent == pytest.approx(10.0, abs=0.1)
+
+
+def test_tcp_gives_way_where_a_link_is_full_and_takes_no_more_than_it_asks_for() -> None:
+    topology = square()
+    od_bps = demand(topology, h1_h3=8, h2_h3=6, h1_h2=0.5)
+    tcp = frozenset({("h1", "h3"), ("h1", "h2")})
+    here = Situation(topology, "delay", shortest_paths(topology), od_bps, tcp_pairs=tcp)
+    outcome = predict(here)
+    assert outcome.max_utilisation == pytest.approx(1.0, abs=0.01)
+    assert outcome.delivered_bps == pytest.approx(10.5e6, rel=0.02), "4 beside 6, and 0.5"
+    assert outcome.loss_percent < 2
+    calm = replace(here, od_bps=0.5 * od_bps)
+    assert predict(calm) == predict(replace(calm, tcp_pairs=frozenset()))
+
+
 def test_what_the_twin_has_learnt_counts() -> None:
     learnt = predict(overloaded(), Correction(load_gain=0.5))
     assert learnt.max_utilisation == pytest.approx(0.7, abs=0.01)
@@ -64,12 +107,12 @@ def test_a_calibrated_model_says_between_which_bounds() -> None:
     assert predict(here).intervals is None
     too_few = Residual(delay_margin=np.inf, loss_margin=0.01)
     assert predict(here, residual=too_few).intervals is None
-    outcome = predict(here, residual=Residual(delay_margin=0.1, loss_margin=0.5))
+    outcome = predict(here, residual=Residual(delay_margin=0.1, p95_margin=0.2, loss_margin=0.5))
     assert outcome.intervals is not None
     low_ms, high_ms = outcome.intervals.mean_delay_ms
     assert low_ms == pytest.approx(outcome.mean_delay_ms * np.exp(-0.1))
     assert high_ms == pytest.approx(outcome.mean_delay_ms * np.exp(0.1))
-    assert outcome.intervals.p95_delay_ms[1] == pytest.approx(outcome.p95_delay_ms * np.exp(0.1))
+    assert outcome.intervals.p95_delay_ms[1] == pytest.approx(outcome.p95_delay_ms * np.exp(0.2))
     assert outcome.intervals.loss_percent == (0.0, pytest.approx(outcome.loss_percent + 50))
 
 
