@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,14 +49,20 @@ def _silences(indexing: Indexing, steps: int, length: int, random: np.random.Gen
     order = [*random.permutation(len(switches))]
     hidden = np.zeros((steps, len(indexing.pairs)), dtype=bool)
     blind = np.zeros((steps, len(indexing.directions)), dtype=bool)
-    hosts = {host.name for host in indexing.topology.hosts}
     for number, first in enumerate(range(0, steps - length, length)):
         switch = switches[order[number % len(order)]]
         block = slice(first, first + length)
         hidden[block, indexing.pairs_of_switch[switch]] = True
-        for link, ends in enumerate(indexing.directions):
-            blind[block, link] = switch in ends and not hosts.isdisjoint(ends)
+        blind[block] = untold(indexing, {switch})
     return Gaps(f"silent {length} steps", hidden, blind, block=True)
+
+
+def untold(indexing: Indexing, silent: Collection[str]) -> BoolArray:
+    """(links,) whose load nobody tells: at every end is a silent switch, or a host."""
+    hosts = indexing.topology.switch_of
+    return np.array(
+        [all(end in silent or end in hosts for end in ends) for ends in indexing.directions]
+    )
 
 
 def link_loads(rates_bps: FloatArray, gaps: Gaps, crossing: FloatArray) -> FloatArray:

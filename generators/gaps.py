@@ -61,16 +61,16 @@ def random_cells(random: np.random.Generator, count: int, pairs: int) -> BoolArr
 
 
 def silent_sources(random: np.random.Generator, count: int, source: FloatArray) -> BoolArray:
-    """Return (count, 2 SPAN + 1, pairs): all pairs of one or two sources missing in the middle.
+    """Return (count, 2 SPAN + 1, pairs): all pairs of some sources missing in the middle.
 
-    `source` (pairs,) is the index of each pair's origin. A silence lasts for 1 to SPAN steps, short
-    and long ones alike.
+    `source` (pairs,) is the index of each pair's origin: mostly one, or up to a third of them. A
+    silence lasts for 1 to SPAN steps, short and long ones alike.
     """
     hosts = int(source.max()) + 1
-    silent = random.integers(0, hosts, (count, 2))
-    lone = random.random(count) < 0.7
-    silent[lone, 1] = silent[lone, 0]
-    blocked = (source == silent[:, :1]) | (source == silent[:, 1:])
+    silent = random.integers(1, max(2, hosts // 3) + 1, (count, 1))
+    silent[random.random(count) < 0.6] = 1
+    rank = random.random((count, hosts)).argsort(axis=1)
+    blocked = rank[:, source.astype(int)] < silent
     length = np.exp(random.uniform(0, np.log(SPAN + 1), (count, 1))).astype(int)
     since = SPAN - (random.random((count, 1)) * length).astype(int)
     step = np.arange(2 * SPAN + 1)

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
 import torch
+
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    MemoryError,
+    pickle.UnpicklingError,
+    struct.error,
+)
+"""What reading a damaged file ends in, depending on where the damage is."""
 
 
 class ModelFileError(Exception):
@@ -32,7 +49,7 @@ def load_model(path: Path, kind: str) -> dict[str, Any]:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except _UNREADABLE as error:
         raise ModelFileError(f"{path}: no readable model ({error})") from error
     if not isinstance(content, dict) or content.get("kind") != kind:
         raise ModelFileError(f"{path}: not a model of the kind {kind}")

@@ -1,9 +1,10 @@
 """The network of the telemetry VAE: log rates relative to mean and scale, in and out.
 
 Two parts. One weighs, for each pair, the known rates around the instant (attention with a prior
-that falls with the distance in time; the same weights for all pairs but for an embedding). The
-other is the variational auto-encoder: it reads how the observed pairs deviate from that, and how
-all have changed since each was last known, and decodes what this says of those that are missing.
+that falls with the distance in time; the same weights for all pairs but for an embedding), in logs
+and in rates, and interpolates; a gate chooses among the three. The other is the variational
+auto-encoder: it reads how the observed pairs deviate from that, and how all have changed since each
+was last known, and decodes what this says of those that are missing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from generators.gaps import NEIGHBOURS, SPAN
 LATENT = 24
 _HIDDEN, _EMBEDDING, _TEMPORAL = 192, 8, 48
 _LEAST_SPREAD = 0.02
+_EXPERTS = 3
+_LEAST_RATE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class VaeNetwork(nn.Module):
         slots = 2 * NEIGHBOURS
         self.embedding = nn.Parameter(0.1 * torch.randn(pairs, _EMBEDDING))
         self.read = nn.Linear(3 * slots + _EMBEDDING, _TEMPORAL)
-        self.weigh = nn.Linear(_TEMPORAL, slots + 2)
+        self.weigh = nn.Linear(_TEMPORAL, slots + _EXPERTS + 2)
         self.enter = nn.Linear(6 * pairs, _HIDDEN)
         self.encode = nn.Linear(_HIDDEN, 2 * LATENT)
         self.decode = nn.Linear(LATENT, _HIDDEN)
@@ -92,7 +95,19 @@ class VaeNetwork(nn.Module):
         embedding = self.embedding.expand(len(seen.now), -1, -1)
         inputs = [(seen.around - level) * seen.known, closeness, seen.age.log() / 4, embedding]
         out = self.weigh(leaky_relu(self.read(torch.cat(inputs, 2)), 0.2))
-        logits = out[..., : 2 * NEIGHBOURS] - seen.age.log()
+        slots = 2 * NEIGHBOURS
+        logits = out[..., :slots] - seen.age.log()
         weights = torch.softmax(logits.masked_fill(seen.known == 0, -1e4), 2) * seen.known
-        usual = (weights * seen.around).sum(2) + out[..., -2] * (seen.known.amax(2))
-        return usual, out[..., -1]
+        in_logs = (weights * seen.around).sum(2)
+        in_rates = (weights * seen.around.exp()).sum(2).clamp(min=_LEAST_RATE).log()
+        gate = torch.softmax(out[..., slots : slots + _EXPERTS], 2)
+        usual = (gate * torch.stack([in_logs, in_rates, _interpolated(seen)], 2)).sum(2)
+        return (usual + out[..., -2]) * seen.known.amax(2), out[..., -1]
+
+
+def _interpolated(seen: Seen) -> Tensor:
+    """Log of the rate on the straight line between the last and the next that are known."""
+    ends = [0, NEIGHBOURS]
+    closeness = seen.known[..., ends] / seen.age[..., ends]
+    weights = closeness / closeness.sum(2, keepdim=True).clamp(min=_LEAST_RATE)
+    return (weights * seen.around[..., ends].exp()).sum(2).clamp(min=_LEAST_RATE).log()

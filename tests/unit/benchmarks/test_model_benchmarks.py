@@ -7,8 +7,9 @@ import pytest
 
 from benchmarks.generators import mean_ranks, targets_of
 from benchmarks.imputation_corruption import spoilt
-from benchmarks.imputation_gaps import cases
+from benchmarks.imputation_gaps import Gaps, cases, untold
 from benchmarks.imputation_methods import CAUSAL, LOOKING_BACK, last_value, linear
+from benchmarks.imputation_scores import Score, beside
 from benchmarks.traffic_makers import block_bootstrap, copula_ar
 from generators.schedule import FloatArray
 from topologies.catalogue import load_topology
@@ -35,6 +36,59 @@ def test_gaps_hide_what_their_names_say() -> None:
         else:
             share = float(gaps.name.split()[0].rstrip("%")) / 100
             assert gaps.hidden.mean() == pytest.approx(share, abs=0.1)
+
+
+def test_who_tells_the_load_of_a_link() -> None:
+    indexing = Indexing(load_topology("triangle"))
+    switches = list(indexing.pairs_of_switch)
+    ends = indexing.directions
+    for silent in ([], switches[:1], switches[:2], switches):
+        unknown = {ends[link] for link in np.flatnonzero(untold(indexing, silent))}
+        hosts = indexing.topology.switch_of
+        assert unknown == {
+            link for link in ends if not {end for end in link if end not in hosts} - set(silent)
+        }
+    assert not untold(indexing, []).any()
+    assert untold(indexing, switches).all()
+
+
+def score(*, block: bool, loads: str, live: bool = False) -> Score:
+    nothing = np.zeros((1, 1), dtype=bool)
+    return Score(
+        Gaps("silent 3 steps" if block else "10% of cells", nothing, nothing, block),
+        live,
+        loads,
+        vae=8.0,
+        coverage=90.0,
+        plain={"last value": 12.0, "KNN": 10.0},
+        linear=7.0,
+        moved={"last value": 9.0, "KNN": 8.5} if loads else {},
+    )
+
+
+def test_targets_are_those_of_the_three_comparisons() -> None:
+    def bounds(one: Score) -> dict[str, tuple[str, bool]]:
+        return {t.name: (t.target, t.met) for t in one.targets() if t.name.startswith("NMAE")}
+
+    assert bounds(score(block=True, loads="")) == {
+        "NMAE, looking back, silent 3 steps, without loads": ("<= 7.5", False)
+    }
+    assert bounds(score(block=True, loads="loads")) == {
+        "NMAE, looking back, silent 3 steps, with loads": ("<= 7.5", False),
+        "NMAE, looking back, silent 3 steps, with loads, as plain methods": ("<= 8.5", True),
+    }
+    assert bounds(score(block=False, loads="loads", live=True))[
+        "NMAE, live, 10% of cells, with loads"
+    ] == ("<= 7", False)
+    assert bounds(score(block=False, loads="", live=True)) == {
+        "NMAE, live, 10% of cells, without loads": ("<= 10", True)
+    }
+    columns = beside([score(block=True, loads=""), score(block=True, loads="loads")])
+    assert columns["KNN"] == {
+        "NMAE, looking back, silent 3 steps, without loads": 10.0,
+        "NMAE, looking back, silent 3 steps, with loads": 10.0,
+        "NMAE, looking back, silent 3 steps, with loads, as plain methods": 8.5,
+    }
 
 
 def test_fills_know_what_they_may() -> None:

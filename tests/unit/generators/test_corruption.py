@@ -59,3 +59,40 @@ def test_links_that_miss_far_more_than_the_rate_speak_of_something_else() -> Non
     loads_bps[CROSSING[:, 1] > 0] += 1e6
     implausible = implausibility(told_bps, expected_bps * 0.8, expected_bps * 1.2)
     assert not corrupt(told_bps, expected_bps, implausible, loads_bps, CROSSING).any()
+
+
+def test_an_access_link_shows_what_a_busy_link_hides() -> None:
+    """A pair of 1 Mbit/s over a link of 1 Gbit/s, whose load is known to 10 Mbit/s."""
+    busy = np.append(TRUTH_BPS, 1e9)
+    crossing = np.zeros((9, 9))
+    crossing[:8, :8] = CROSSING
+    crossing[8, [3, 8]] = 1.0
+    loads_bps = crossing @ busy
+    loads_bps[8] -= 8e6  # off by almost a standard error, to the wrong side
+    told_bps = busy.copy()
+    told_bps[3] = 0.0
+    implausible = implausibility(told_bps, busy * 0.8, busy * 1.2)
+    found = corrupt(told_bps, busy, implausible, loads_bps, crossing)
+    assert np.flatnonzero(found).tolist() == [3]
+
+
+def test_stuck_counters_behind_one_uplink_are_found_one_by_one() -> None:
+    """Three of six pairs, to a downlink each that they share with two other sources."""
+    pairs = np.arange(18)
+    uplinks, downlinks = pairs // 6 == np.arange(3)[:, None], pairs % 6 == np.arange(6)[:, None]
+    crossing = np.vstack([uplinks, downlinks]).astype(float)
+    truth_bps = np.linspace(1e6, 4e6, 18)
+    told_bps = np.where(pairs < 3, 0.0, truth_bps)
+    expected_bps = truth_bps * np.tile([0.7, 1.3], 9)
+    implausible = implausibility(told_bps, expected_bps * 0.6, expected_bps * 1.6)
+    found = corrupt(told_bps, expected_bps, implausible, crossing @ truth_bps, crossing)
+    assert np.flatnonzero(found).tolist() == [0, 1, 2]
+
+
+def test_a_zero_that_is_likely_enough_is_still_judged_by_the_links() -> None:
+    told_bps = TRUTH_BPS.copy()
+    told_bps[6] = 0.0
+    nothing_unlikely = np.zeros(8)
+    assert corrupt(told_bps, TRUTH_BPS, nothing_unlikely, LOADS_BPS, CROSSING)[6]
+    silent_bps = CROSSING @ told_bps
+    assert not corrupt(told_bps, TRUTH_BPS, nothing_unlikely, silent_bps, CROSSING).any()

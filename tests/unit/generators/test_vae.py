@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import torch
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from generators.estimate import Estimate
 from generators.gaps import NEIGHBOURS, SPAN, around, random_cells, silent_sources
 from generators.history import History
+from generators.link_memory import LinkMemory
+from generators.looking_back import filled_with_loads
 from generators.model_files import ModelFileError
 from generators.vae import NothingObservedError, TelemetryVae, load_imputer, train_vae
 
@@ -37,6 +42,9 @@ def test_gaps_of_the_training() -> None:
     assert blocks[:, SPAN].any(axis=1).all(), "the instant itself is in the gap"
     by_source = blocks[:, SPAN].reshape(200, 6, 5)
     assert (by_source.all(axis=2) == by_source.any(axis=2)).all(), "all pairs of a source"
+    silent = by_source.any(axis=2).sum(axis=1)
+    assert 0.5 < (silent == 1).mean() < 0.9
+    assert silent.max() == 2, "a third of them"
     length = blocks.any(axis=2).sum(axis=1)
     assert length.min() == 1
     assert 40 < length.max() <= SPAN
@@ -128,6 +136,75 @@ def test_a_file_that_is_no_vae_is_named(tmp_path: Path, trained_gan: object) -> 
         load_imputer(tmp_path / "vae.pt")
 
 
+@pytest.fixture(scope="module")
+def saved(trained_vae: TelemetryVae, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "vae.pt"
+    trained_vae.save(path)
+    return path
+
+
+def test_a_truncated_file_is_named(saved: Path, tmp_path: Path) -> None:
+    whole, path = saved.read_bytes(), tmp_path / "vae.pt"
+    for length in [*range(0, 200, 7), *np.linspace(200, len(whole) - 1, 40, dtype=int)]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(ModelFileError, match=r"vae\.pt: "):
+            load_imputer(path)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damage_is_named_or_harmless(saved: Path, tmp_path: Path, data: st.DataObject) -> None:
+    damaged, path = bytearray(saved.read_bytes()), tmp_path / "vae.pt"
+    edge = st.one_of(st.integers(0, 2000), st.integers(len(damaged) - 6000, len(damaged) - 1))
+    for at in data.draw(st.lists(edge, min_size=1, max_size=8)):
+        damaged[at] = data.draw(st.integers(0, 255))
+    path.write_bytes(damaged)
+    with contextlib.suppress(ModelFileError):
+        load_imputer(path)
+
+
+@given(text=st.binary(max_size=300))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_foreign_file_is_named(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "vae.pt"
+    path.write_bytes(text)
+    with pytest.raises(ModelFileError, match=r"vae\.pt: "):
+        load_imputer(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hosts", "h1"),
+        ("hosts", ["h1", "h2"]),
+        ("hosts", [1] * 12),
+        ("mean_bps", [1.0] * 132),
+        ("mean_bps", torch.ones(12, 11)),
+        ("mean_bps", torch.full((132,), np.nan)),
+        ("mean_bps", -torch.ones(132)),
+        ("network", []),
+        ("network", {}),
+        ("network", {"embedding": "none"}),
+        ("network", None),
+    ],
+)
+def test_fields_that_fit_nothing_are_named(
+    saved: Path, tmp_path: Path, field: str, value: object
+) -> None:
+    path = tmp_path / "vae.pt"
+    torch.save({**torch.load(saved, weights_only=True), field: value}, path)
+    with pytest.raises(ModelFileError, match=r"vae\.pt: an incomplete model"):
+        load_imputer(path)
+
+
+def test_missing_fields_are_named(saved: Path, tmp_path: Path) -> None:
+    content, path = torch.load(saved, weights_only=True), tmp_path / "vae.pt"
+    for field in ("hosts", "mean_bps", "network"):
+        torch.save({key: value for key, value in content.items() if key != field}, path)
+        with pytest.raises(ModelFileError, match="an incomplete model"):
+            load_imputer(path)
+
+
 def star(pairs_of: int) -> np.ndarray:
     """(links, pairs) of hosts at one switch: an uplink and a downlink each."""
     ends = [(a, b) for a in range(pairs_of) for b in range(pairs_of) if a != b]
@@ -149,6 +226,39 @@ def test_loads_of_links_tell_what_a_silent_host_sends(
     assert (informed >= 0).all()
     off, off_without = (np.abs(answer - truth)[hidden].sum() for answer in (informed, without))
     assert off < 0.5 * off_without
+
+
+def test_loads_of_successive_steps_add_up(trained_vae: TelemetryVae, history: History) -> None:
+    """Live by remembering, looking back by going over the record again."""
+    random, crossing = np.random.default_rng(0), star(12)
+    truth = history.rates_bps[400:460]
+    link_bps = truth @ crossing.T
+    link_bps *= 1 + 0.01 * random.standard_normal(link_bps.shape)
+    seen = truth.copy()
+    seen[20:, 22:33] = np.nan
+    link_bps[20:, 2] = np.nan  # the uplink of the silent host
+    hidden = np.isnan(seen)
+
+    def off(answer: Estimate) -> float:
+        return float(np.abs(answer.median_bps - truth)[hidden].sum())
+
+    def live(*, forgetful: bool) -> Estimate:
+        steps = []
+        for step in range(1, len(seen)):
+            if forgetful:
+                trained_vae._memory = LinkMemory()
+            steps.append(trained_vae.informed(seen[step], seen[:step], link_bps[step], crossing))
+        return Estimate.stacked([trained_vae.estimate(seen[:1], future=False), *steps])
+
+    back = filled_with_loads(trained_vae, seen, link_bps, crossing)
+    remembered = live(forgetful=False)
+    assert off(back) < off(remembered) < off(live(forgetful=True))
+    for answer in (back, remembered):
+        assert (answer.low_bps <= answer.median_bps).all()
+        assert (answer.median_bps <= answer.high_bps).all()
+        np.testing.assert_array_equal(answer.median_bps[1:][~hidden[1:]], seen[1:][~hidden[1:]])
+        inside = (answer.low_bps <= truth) & (truth <= answer.high_bps)
+        assert inside[hidden].mean() > 0.6
 
 
 def test_the_record_is_estimated_with_and_without_the_future(
@@ -184,3 +294,25 @@ def test_a_stuck_and_a_jumping_counter_are_suspected_and_a_surge_is_not(
     assert suspected[[stuck, jumping]].all()
     assert not suspected[surging]
     assert suspected.sum() < 8
+
+
+def test_a_counter_that_has_been_stuck_for_long_is_still_suspected(
+    trained_vae: TelemetryVae, history: History
+) -> None:
+    truth, recent, crossing = history.rates_bps[500], history.rates_bps[480:500].copy(), star(12)
+    stuck = int(np.argmax(truth))
+    told = truth.copy()
+    told[stuck] = recent[-15:, stuck] = 0.0
+    assert trained_vae.suspects(told, recent, crossing @ truth, crossing)[stuck]
+
+
+def test_a_counter_that_jumps_far_does_not_distract_from_a_stuck_one(
+    trained_vae: TelemetryVae, history: History
+) -> None:
+    truth, recent, crossing = history.rates_bps[500], history.rates_bps[480:500], star(12)
+    jumping, stuck = np.argsort(truth)[[-1, -4]]
+    told = truth.copy()
+    told[jumping], told[stuck] = 30 * truth[jumping], 0.0
+    suspected = trained_vae.suspects(told, recent, crossing @ truth, crossing)
+    assert suspected[[jumping, stuck]].all()
+    assert suspected.sum() < 6
