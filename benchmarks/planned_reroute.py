@@ -69,7 +69,7 @@ class Phases(msgspec.Struct, frozen=True):
     @property
     def total_ms(self) -> float:
         """From the request until all is cleaned up, less the drain."""
-        return sum(msgspec.structs.astuple(self))
+        return self.received_ms + self.installed_ms + self.switched_ms + self.removed_ms
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -124,6 +124,7 @@ def judge(name: str, moves: Moves | None) -> Verdict:
         at_most(f"{name}: {what}", bound, measured, unit)
         for what, bound, measured, unit in _figures(gently, equal)
     ]
+    beside: dict[str, dict[str, float | None]]
     beside = {column: {targets[-1].name: ms} for column, ms in _longest(gently)}
     if moves and moves.delete_then_add:
         roughly = _figures(moves.delete_then_add, equal)

@@ -9,7 +9,7 @@ entries are those that this controller would have put there.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from controller.flow_entries import (
@@ -20,6 +20,7 @@ from controller.flow_entries import (
     drop_entry,
     routed_by,
 )
+from controller.flow_entries import pair_of as entry_pair
 from controller.flows import Flow, Routed, pair_of
 from controller.labels import label_of
 from controller.protection import Protection
@@ -35,7 +36,6 @@ class Found:
 
     routes: Mapping[Routed, tuple[Way, RouteEntries]]
     """Those that are whole."""
-    drops: tuple[FlowEntry, ...]
     labels: frozenset[int]
     """All that are in use, be it by remains of a route."""
 
@@ -56,13 +56,20 @@ def find(
         routed = routed_by(addressing, ingress.switch, ingress.match)
         if routed is not None and (route := tracer.route(routed, ingress)):
             routes[routed] = route
-    drops = (drop_entry(addressing, p, topology.switch_of[p[0]]) for p in topology.od_pairs)
     flows = {flow: route for flow, route in routes.items() if isinstance(flow, Flow)}
     return Found(
         routes={pair: routes[pair] for pair in topology.od_pairs if pair in routes} | flows,
-        drops=tuple(drop for drop in drops if drop in entries),
         labels=frozenset(entry.label for entry in entries if entry.label),
     )
+
+
+def drops(addressing: Addressing, entries: Iterable[FlowEntry]) -> Iterator[FlowEntry]:
+    """Those of the `entries` that drop a pair where it enters, as a client has asked for."""
+    for entry in entries:
+        if entry.kind is Kind.DROP:
+            pair = entry_pair(addressing, entry.switch, dict(entry.match))
+            if pair and entry == drop_entry(addressing, pair, entry.switch):
+                yield entry
 
 
 class _Tracer:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Protocol
@@ -22,6 +23,7 @@ from controller.flows import Flow, Routed, pair_of
 from controller.groups import Group, GroupChange, missing, surplus
 from controller.labels import Labels
 from controller.meters import Meter, MeterChange
+from controller.moves import InstalledRoute, Leftovers, Moved, Obstacle, failures
 from controller.policies import policy_meters
 from controller.protection import Protection
 from controller.reroute import drain_s
@@ -65,52 +67,7 @@ class Switches(Protocol):
 
 UNPROTECTED: Mapping[Hop, Detour] = MappingProxyType({})
 
-Obstacle = Callable[[Way], "str | None"]
-"""Says why a way cannot be used just now, or None."""
-
-
-@dataclass(frozen=True)
-class InstalledRoute:
-    """The route of one pair or flow."""
-
-    way: Way
-    entries: RouteEntries
-
-    @property
-    def requested(self) -> bool:
-        """Whether a client put it there, so that it stays while it lives."""
-        return self.entries.ingress.requested
-
-
-@dataclass(frozen=True)
-class Leftovers:
-    """Entries that new packets use no more, and how long those under way may need them."""
-
-    entries: tuple[FlowEntry, ...] = ()
-    drain_s: float = 0.0
-
-    def __add__(self, other: Leftovers) -> Leftovers:
-        return Leftovers(self.entries + other.entries, max(self.drain_s, other.drain_s))
-
-
-@dataclass(frozen=True)
-class Moved:
-    """What became of a batch of moves, and when each phase was confirmed by barriers."""
-
-    applied: Mapping[Routed, Way]
-    failed: Mapping[Routed, str]
-    installed_s: float
-    switched_s: float
-    leftovers: Leftovers
-
-    def __add__(self, later: Moved) -> Moved:
-        return Moved(
-            {**self.applied, **later.applied},
-            {**self.failed, **later.failed},
-            self.installed_s,
-            later.switched_s,
-            self.leftovers + later.leftovers,
-        )
+_logger = logging.getLogger(__name__)
 
 
 class Installation:
@@ -144,8 +101,13 @@ class Installation:
         self._tables = FlowTables((*standing, *self._protection.entries()))
         self._unconfirmed: defaultdict[str, dict[Routed, Leftovers]] = defaultdict(dict)
         """By ingress switch: what it may still send along old entries."""
-        self._found: dict[str, tuple[FlowEntry, ...]] | None = {}
-        """What the switches held when they connected; None: what could be adopted has been."""
+        self.lacking: dict[str, str] = {}
+        """Switches that have not confirmed all that they were told, and why, until `fill` finds out
+        what is missing and that is confirmed."""
+        self._read: set[str] = set()
+        """Switches whose tables were read since this controller came."""
+        self._found: dict[str, tuple[FlowEntry, ...]] = {}
+        """What those of them held that `adopt` has not looked at yet."""
 
     def confirmed(self) -> dict[Routed, Way]:
         """The way of every pair and flow whose entries are all known to be in place."""
@@ -169,7 +131,7 @@ class Installation:
         behind = (entry for route in new.values() for entry in route.entries.behind)
         lost = self._commit(put(self._references.take(behind)))
         installed_s = self._clock()
-        failed = _failures(new, lost, obstacle)
+        failed = failures(new, lost, obstacle)
         self.retire(Leftovers(tuple(e for pair in failed for e in new[pair].entries.behind)))
         for pair in failed:
             del new[pair]
@@ -211,7 +173,9 @@ class Installation:
         """Remove what no other route needs of `leftovers` once no packet does; call `then`."""
 
         def retire_now() -> None:
-            self._commit(remove(self._references.give_up(leftovers.entries)))
+            lost = self._commit(remove(self._references.give_up(leftovers.entries)))
+            for switch, why in lost.items():
+                _logger.warning("%s %s: it keeps old entries until it is cleaned", switch, why)
             if then:
                 then()
 
@@ -228,8 +192,11 @@ class Installation:
         """
         if links == self.avoided:
             return
-        before, self.avoided = self._protection.groups(self.avoided), links
-        self._switches.commit((), missing(self._protection.groups(links), before))
+        changed = sorted({switch for switch, _ in links ^ self.avoided})
+        before = [group for switch in changed for group in self._groups_of(switch)]
+        self.avoided = links
+        after = [group for switch in changed for group in self._groups_of(switch)]
+        self._send((), missing(after, before))
 
     def fill(self, switches: AbstractSet[str]) -> dict[Routed, Way]:
         """Give each of `switches` what it lacks of all that it should hold, and nothing else;
@@ -237,12 +204,12 @@ class Installation:
         installed = self._switches.installed(switches)
         groups = self._switches.installed_groups(installed)
         names = sorted(groups)
-        if self._found is not None:
-            before = {name: held for name, held in self._found.items() if name not in switches}
-            self._found = before | {name: installed[name] for name in names}
-        # What led round a link before this controller came does so until it knows better.
-        self.avoided |= self._protection.avoided_by(g for there in groups.values() for g in there)
-        lost = self._switches.commit(
+        for name in names:
+            if name not in self._read:
+                self._take_over(name, installed[name], groups[name])
+            elif name in self._found:
+                self._found[name] = installed[name]
+        lost = self._send(
             put(e for name in names for e in self._tables.missing(name, installed[name])),
             [c for name in names for c in missing(self._groups_of(name), groups[name])],
             self._missing_meters(names),
@@ -251,33 +218,48 @@ class Installation:
         confirmed: dict[Routed, Way] = {}
         for switch in names:
             if switch not in lost:
+                self.lacking.pop(switch, None)
                 for pair, leftovers in self._unconfirmed.pop(switch, {}).items():
                     confirmed[pair] = self.routes[pair].way
                     self.retire(leftovers)
         return confirmed
 
-    def adopt(self) -> dict[Routed, Way] | None:
-        """Take over what an earlier controller has left: once, when every switch was read.
+    def _take_over(
+        self, switch: str, entries: tuple[FlowEntry, ...], groups: Iterable[Group]
+    ) -> None:
+        """Keep what an earlier controller has told `switch` by itself: drops, what it avoids."""
+        self._read.add(switch)
+        self._found[switch] = entries
+        self._tables.apply(put(adoption.drops(self._addressing, entries)))
+        self.avoided |= self._protection.avoided_by(groups)
 
-        Return the routes that were whole; None: it is too early.
-        """
-        if self._found is None or len(self._found) < len(self._topology.switches):
-            return None
-        entries = (entry for entries in self._found.values() for entry in entries)
+    def adopt(self) -> dict[Routed, Way]:
+        """Take over the routes that an earlier controller has left whole in the switches that were
+        read, if any were since the last call; return those routes."""
+        if not self._found:
+            return {}
+        # What the others held has changed since.
+        known = self._switches.installed(self._read - self._found.keys())
+        entries = [e for held in (*known.values(), *self._found.values()) for e in held]
         found = adoption.find(self._topology, self._addressing, self._protection, entries)
-        self._found = None
+        self._found.clear()
         self._labels.taken.update(found.labels)
-        self._tables.apply(put(found.drops))
-        for pair, (way, route) in found.routes.items():
+        routes = {routed: r for routed, r in found.routes.items() if routed not in self.routes}
+        for routed, (way, route) in routes.items():
             self._tables.apply(put([route.ingress, *self._references.take(route.behind)]))
-            self.routes[pair] = InstalledRoute(way, route)
-        return {pair: route.way for pair, route in self.routes.items()}
+            self.routes[routed] = InstalledRoute(way, route)
+        return {routed: way for routed, (way, _) in routes.items()}
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Switches whose tables this controller has never read."""
+        return frozenset(switch.name for switch in self._topology.switches) - self._read
 
     def clean(self, switch: str) -> None:
         """Remove the entries of ours from `switch` that it should not hold."""
         installed = self._switches.installed([switch]).get(switch, ())
         groups = self._switches.installed_groups([switch]).get(switch, ())
-        self._switches.commit(
+        self._send(
             remove(self._tables.surplus(switch, installed)),
             surplus(self._groups_of(switch), groups),
         )
@@ -300,7 +282,7 @@ class Installation:
         return meters.missing(answering, (m for there in installed.values() for m in there))
 
     def _groups_of(self, switch: str) -> tuple[Group, ...]:
-        return tuple(g for g in self._protection.groups(self.avoided) if g.switch == switch)
+        return self._protection.groups_of(switch, self.avoided)
 
     def _confirmed_on(self, pair: Routed, way: Way) -> bool:
         route = self.routes.get(pair)
@@ -331,20 +313,18 @@ class Installation:
 
     def _commit(self, changes: Sequence[Change]) -> Mapping[str, str]:
         self._tables.apply(changes)
-        return self._switches.commit(changes)
+        return self._send(changes)
 
-
-def _failures(
-    routes: Mapping[Routed, InstalledRoute], lost: Mapping[str, str], obstacle: Obstacle
-) -> dict[Routed, str]:
-    """The moves that must not go on: a switch did not confirm, or something has just died."""
-    failed: dict[Routed, str] = {}
-    for pair, route in routes.items():
-        switches = (switch for path in paths_of(route.way) for switch in path)
-        unconfirmed = (f"{switch} {lost[switch]}" for switch in switches if switch in lost)
-        if reason := next(unconfirmed, None) or obstacle(route.way):
-            failed[pair] = reason
-    return failed
+    def _send(
+        self,
+        changes: Sequence[Change],
+        groups: Sequence[GroupChange] = (),
+        meters: Sequence[MeterChange] = (),
+        atomic: bool = False,
+    ) -> Mapping[str, str]:
+        failed = self._switches.commit(changes, groups, meters, atomic)
+        self.lacking.update(failed)
+        return failed
 
 
 def _later(switch: str, why: str) -> str:

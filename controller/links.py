@@ -22,6 +22,10 @@ class Links:
         """(switch, neighbour) of every port that is down, access ports too, sorted."""
         return tuple(sorted(self._down_ports))
 
+    def is_core(self, switch: str, neighbour: str) -> bool:
+        """Whether a port leads to another switch."""
+        return (switch, neighbour) in self._core
+
     def set_port(self, switch: str, neighbour: str, up: bool) -> bool:
         """Note what a switch reports of a port; return whether that is news."""
         port = (switch, neighbour)

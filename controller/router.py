@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from controller.flows import Flow, Routed, flow_of, flow_route, pair_of
-from controller.installation import UNPROTECTED, Installation, Moved, Switches
+from controller.installation import UNPROTECTED, Installation, Switches
 from controller.links import Links
 from controller.messages import (
     Allow,
@@ -30,7 +30,9 @@ from controller.messages import (
     Routes,
     route_of,
 )
+from controller.moves import Moved
 from controller.reroute import longest_drain_s, obstacle, refusal_reason, unknown_pair
+from controller.retries import Retries
 from topologies.detours import Detour, Hop
 from topologies.model import OdPair, Topology, Way, Ways
 from topologies.paths import Weight, shortest_paths
@@ -38,6 +40,10 @@ from topologies.splits import equal_cost_ways, paths_of
 
 WAIT_TO_RESTORE_S = 1.0
 """How long the network has to be quiet before pairs return to their shortest paths."""
+
+PATIENCE_S = 3.0
+"""How long the first switch that connects waits for the others, until what an earlier controller
+has left in those that are there is taken over. A switch tries to connect once a second."""
 
 _logger = logging.getLogger(__name__)
 
@@ -62,6 +68,9 @@ class Router:
         self.links = Links(topology)
         self.installation = Installation(topology, switches, defer, clock, detours)
         self.ready: Ready | None = None
+        self.serving = False
+        """Whether requests are carried out: ready, or as ready as can be while switches are away.
+        """
         self._topology = topology
         self._names = frozenset(switch.name for switch in topology.switches)
         self._weight: Weight = weight
@@ -70,9 +79,12 @@ class Router:
         self._publish = publish
         self._clock = clock
         self._requests: deque[tuple[float, FromClient]] = deque()
-        self._all_seen = False
+        self._adopted = False
+        self._patience_s: float | None = None
+        """Until when all switches are waited for; None: none has connected."""
         self._repair_due = False
         self._to_fill: set[str] = set()
+        self._retries = Retries()
         self._to_clean: set[str] = set()
         self._settle_s: float | None = None
         self._clean_from_s = 0.0
@@ -82,6 +94,9 @@ class Router:
     def switch_connected(self, switch: str) -> None:
         """`switch` can be programmed; it may hold all, some or none of its entries."""
         self._to_fill.add(switch)
+        self._retries.forget(switch)
+        if self._patience_s is None:
+            self._patience_s = self._clock() + PATIENCE_S
         self._disturbed()
 
     def switch_lost(self) -> None:
@@ -91,7 +106,7 @@ class Router:
     def set_port(self, switch: str, neighbour: str, up: bool) -> bool:
         """Note what a switch reports of a port; return whether that is news."""
         news = self.links.set_port(switch, neighbour, up)
-        if news:
+        if news and self.links.is_core(switch, neighbour):  # no path depends on a host's port
             self._disturbed()
         return news
 
@@ -111,7 +126,8 @@ class Router:
         while self._requests:
             self._carry_out(*self._requests.popleft())
             self._refresh()
-        return self._settle()
+        wait_s = self._settle()
+        return 0.0 if self._try_again() else wait_s
 
     def snapshot(self) -> Routes:
         """All confirmed routes."""
@@ -124,15 +140,27 @@ class Router:
             self._to_fill -= filling
             self._to_clean |= filling
             self._announce("restoration", self.installation.fill(filling))
-        if not self._all_seen and self._switches.connected >= self._names:
-            adopted = self.installation.adopt()
-            self._all_seen = adopted is not None
-            self._announce("adoption", adopted or {})
-        if self._repair_due and self._all_seen:
+        self._adopted = self._adopted or not self.installation.unread or self._patience_left() == 0
+        if self._adopted:
+            self._announce("adoption", self.installation.adopt())
+        if self._repair_due and self._adopted:
             self._repair_due = False
             # Links that were dead lately, too: nothing may rely on them yet.
             self.installation.avoid(self.installation.avoided | self.links.dead)
             self._repair()
+
+    def _patience_left(self) -> float | None:
+        """How long the others are waited for; None: for ever."""
+        return None if self._patience_s is None else max(0.0, self._patience_s - self._clock())
+
+    def _try_again(self) -> bool:
+        """Whether connected switches are to be filled, some that have not confirmed something."""
+        here = self._switches.connected - self._to_fill
+        lacking = {s: why for s, why in self.installation.lacking.items() if s in here}
+        if again := self._retries.due(lacking):
+            self._to_fill.update(again)
+            self._repair_due = True
+        return bool(self._to_fill & self._switches.connected)
 
     def _repair(self) -> None:
         self._release_dead_flows()
@@ -140,11 +168,12 @@ class Router:
         moved = self._move_freely(self._shortest(broken) if broken else {})
         # Links that are dead as yet may come up soon: BFD sessions have to meet first.
         settled = not self.installation.avoided or self._settle_s is None
-        everywhere = not moved.failed and self._switches.connected >= self._names
+        everywhere = not moved.failed and self._everybody_has_all()
         if self.ready is None and settled and everywhere:
             self._settle_s = self._clock() + WAIT_TO_RESTORE_S
             # Packets may be under way on routes of an earlier controller that were not adopted.
             self._clean_from_s = self._clock() + longest_drain_s(self._topology)
+            self.serving = True
             self.ready = Ready(
                 t_s=self._clock(),
                 datapaths=len(self._names),
@@ -152,16 +181,27 @@ class Router:
             )
             self._publish(self.ready)
 
+    def _everybody_has_all(self) -> bool:
+        return (
+            self._switches.connected >= self._names
+            and not self._to_fill
+            and not self.installation.lacking
+        )
+
     def _settle(self) -> float | None:
         """Once the network has been quiet: back to shortest paths, and away with old entries."""
-        # Before, a switch that is not here yet may know of a dead link.
-        if self._settle_s is not None and self._all_seen:
+        if not self._adopted:
+            return self._patience_left()
+        if self._settle_s is not None:
             if (wait_s := self._settle_s - self._clock()) > 0:
                 return wait_s
             self._settle_s = None
-            self.installation.avoid(self.links.dead)
+            # A switch that has not been here yet may know of a dead link.
+            unknown = self.links.around(self.installation.unread)
+            self.installation.avoid(self.links.dead | (self.installation.avoided & unknown))
             self._return()
             if self.ready is None:
+                self.serving = True
                 self._repair_due = True
                 return 0.0
         if self.ready is None:
@@ -238,10 +278,13 @@ class Router:
         released: list[Flow] = []
         wishes: list[tuple[Routed, Way]] = [((w.src, w.dst), w.way) for w in request.moves]
         wishes += [(flow_of(wish), wish.path) for wish in request.flows]
+        moving: set[Routed] = set()
         for routed, way in wishes:
-            if reason := self._refusal(routed, way, {*targets, *released}):
+            if reason := self._refusal(routed, way, moving):
                 refused.append(Refusal(*pair_of(routed), reason))
-            elif isinstance(routed, Flow) and not way:
+                continue
+            moving.add(routed)
+            if isinstance(routed, Flow) and not way:
                 released.append(routed)
             else:
                 targets[routed] = way
@@ -270,7 +313,7 @@ class Router:
 
     def _refusal(self, routed: Routed, way: Way, others: Collection[Routed]) -> str | None:
         connected = self._switches.connected
-        if self.ready is None:
+        if not self.serving:
             return "the controller is not ready"
         if routed in others:
             return "the pair is moved twice in one request"

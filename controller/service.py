@@ -239,7 +239,7 @@ class Service:
                 if late_s > TICK_S:
                     continue
                 eventlet.sleep(max(0.0, -late_s))
-                if self._router.ready:  # the first routes come first
+                if self._router.serving:  # the first routes come first
                     self.telemetry.tick(switch, number)
 
         return poll

@@ -65,10 +65,13 @@ class OpenFlowSwitches:
     def forget(self, switch: str, datapath: Any) -> bool:
         """A connection has ended; return whether it was the current one of `switch`."""
         self._abandon(datapath)
-        if self._datapaths.get(switch) is not datapath:
+        if not self._is_current(switch, datapath):
             return False
         del self._datapaths[switch]
         return True
+
+    def _is_current(self, switch: str, datapath: Any) -> bool:
+        return self._datapaths.get(switch) is datapath
 
     def _abandon(self, datapath: Any) -> None:
         for key in [key for key in self._waiting if key[0] is datapath]:
@@ -102,7 +105,7 @@ class OpenFlowSwitches:
             {s: ms for s, ms in metered.items() if s in self.connected}, openflow.meter_batch
         )
         # Others may have been lost while the meters were waited for.
-        able = {switch: batches[switch] for switch in batches.keys() & self.connected}
+        able = {switch: batch for switch, batch in batches.items() if switch in self.connected}
         failed |= dict.fromkeys(batches.keys() - able.keys(), "is not connected")
         errors = self._send(able, openflow.bundle if atomic else openflow.batch)
         if atomic:
@@ -119,7 +122,7 @@ class OpenFlowSwitches:
         # Sending may wait, and connections may end or be replaced meanwhile.
         asked = {switch: self._datapaths[switch] for switch in batches}
         for switch, datapath in asked.items():
-            if self._datapaths.get(switch) is not datapath:
+            if not self._is_current(switch, datapath):
                 answers.put((switch, _LOST))
                 continue
             xid, data = messages(datapath, *batches[switch])
@@ -161,7 +164,7 @@ class OpenFlowSwitches:
         answers = LightQueue()
         asked = {switch: self._datapaths[switch] for switch in switches if switch in self.connected}
         for switch, datapath in asked.items():
-            if self._datapaths.get(switch) is not datapath:
+            if not self._is_current(switch, datapath):
                 answers.put((switch, _LOST))
                 continue
             message = request(datapath)

@@ -53,7 +53,11 @@ class ControllerLab:
 
 @contextmanager
 def control(
-    network: Network, run_dir: Path, *options: str, believed: Topology | None = None
+    network: Network,
+    run_dir: Path,
+    *options: str,
+    believed: Topology | None = None,
+    until_ready: bool = True,
 ) -> Iterator[ControllerLab]:
     """Start a controller for `network`, wait until it is ready, and end it afterwards, unless the
     body has killed it.
@@ -67,7 +71,8 @@ def control(
     try:
         with connect(run_dir / "northbound.sock") as client:
             lab = ControllerLab(network, process, client, started_s)
-            lab.await_message(Ready)
+            if until_ready:
+                lab.await_message(Ready)
             yield lab
     finally:
         process.terminate()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,12 @@ from controller.dumped_tables import entries_of, groups_of
 from controller.flow_entries import FlowEntry
 from controller.forwarding import Forwarding
 from controller.groups import Group
-from controller.messages import DatapathState, Reroute, RerouteDone, Route
+from controller.messages import DatapathState, Ready, Reroute, RerouteDone, Route, Routes
 from controller.protection import Protection
 from controller.standing_entries import standing_entries
 from controller.verification import verify
 from testbed import switch_tables
+from testbed.faults import LinkDown
 from testbed.network import Network
 from testbed.pair_stream import stream
 from topologies.model import OdPair, Topology
@@ -115,6 +116,30 @@ def test_killed_in_big_reroutes_every_pair_ends_on_its_old_or_its_new_path(
     assert verify(topology, *tables(network), failing=False).breaches == ()
 
 
+def test_pairs_end_on_old_or_new_paths_when_a_switch_is_cut_off_in_big_reroutes(
+    network: Network, tmp_path: Path
+) -> None:
+    topology = network.topology
+    with control(network, tmp_path) as lab, ThreadPoolExecutor(1) as pool:
+        before = paths_now(network)
+        delays_s = pool.submit(stream, network, topology.od_pairs, SPACING_S, 10.0)
+        for rank, cut_s in ((1, 0.0), (2, 0.03)):
+            target = paths_of_rank(topology, rank)
+            lab.client.send(reroute(target))
+            time.sleep(cut_s)
+            network.set_control_channel("s5", connected=False)
+            done = lab.await_message(RerouteDone)
+            network.set_control_channel("s5", connected=True)
+            lab.await_message(DatapathState, lambda m: m.datapath == "s5" and m.connected)
+            follow = {(r.src, r.dst) for r in done.refused if "follows" in r.reason}
+            moved = follow | {(route.src, route.dst) for route in done.applied}
+            ended = {p: target[p] if p in moved else before[p] for p in topology.od_pairs}
+            wait_for(lambda ended=ended: paths_now(network) == ended)
+            before = ended
+        wait_for(lambda: not superfluous(network))
+        assert delays_s.result().count(None) == 0
+
+
 @pytest.mark.parametrize("options", [(), ("--protected",)])
 def test_a_new_controller_over_a_whole_network_changes_nothing(
     options: tuple[str, ...], network: Network, tmp_path: Path
@@ -134,6 +159,32 @@ def test_a_new_controller_over_a_whole_network_changes_nothing(
         assert delays_s.result().count(None) == 0
     assert received(tmp_path, *CHANGES) == changes
     assert tables(network) == held
+
+
+def test_a_new_controller_does_not_wait_for_ever_for_a_switch_that_is_away(
+    network: Network, tmp_path: Path
+) -> None:
+    with control(network, tmp_path) as lab:
+        network.set_control_channel("s5", connected=False)
+        lab.await_message(DatapathState, lambda m: m.datapath == "s5" and not m.connected)
+        lab.process.kill()
+    path = paths_now(network)["h3", "h9"]
+    cut = next(hop for hop in pairwise(path) if "s5" not in hop)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        control(network, tmp_path, until_ready=False) as lab,
+    ):
+        delays_s = pool.submit(stream, network, network.topology.od_pairs, SPACING_S, 6.0)
+        adopted = lab.await_message(Routes, lambda m: m.cause == "adoption")
+        assert ("h3", "h9") in {(route.src, route.dst) for route in adopted.routes}
+        assert delays_s.result().count(None) == 0
+        network.set_faults([LinkDown(cut)])
+        lab.await_message(Routes, lambda m: any(r.src == "h3" and r.dst == "h9" for r in m.routes))
+        assert reaches(network, "h3", "h9")
+        network.set_faults([])
+        network.set_control_channel("s5", connected=True)
+        lab.await_message(Ready)
+    assert verify(network.topology, *tables(network), failing=False).breaches == ()
 
 
 def test_an_emptied_switch_is_refilled_in_one_bundle(network: Network, tmp_path: Path) -> None:

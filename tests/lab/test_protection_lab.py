@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import signal
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from controller_lab import control, reaches, streaming
 
 from controller.dumped_tables import entries_of, groups_of
-from controller.messages import LinkState
+from controller.messages import LinkState, Route, Routes
 from controller.verification import verify
 from testbed import switch_tables
 from testbed.faults import EndDown, LinkDown, Silent, SwitchCrash
 from testbed.network import Network
+from topologies.model import DirectedLink
+from topologies.model import Path as SwitchPath
+from topologies.paths import shortest_paths
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.topology("topohub:sndlib/abilene")]
 
@@ -65,6 +69,30 @@ def test_the_end_that_sees_nothing_is_told_by_the_controller(
         with streaming(network, "h3", "h9", spacing_ms=5, duration_s=2) as stream:
             assert reaches(network, "h9", "h3", count=5)
         assert stream.lost < 40
+
+
+def test_a_second_link_that_fails_half_a_second_later_is_led_round_too(
+    network: Network, tmp_path: Path
+) -> None:
+    """It lies on the path that the controller has found after the first."""
+    pair, first = ("h3", "h9"), ("s3", "s9")
+
+    def path_after(*dead: DirectedLink) -> SwitchPath | None:
+        down = frozenset(hop for a, b in dead for hop in ((a, b), (b, a)))
+        return shortest_paths(network.topology, down=down).get(pair)
+
+    path = path_after(first)
+    assert path
+    second = next(hop for hop in pairwise(path) if path_after(first, hop))
+    found = Route(*pair, path_after(first, second) or ())
+    with control(network, tmp_path, "--protected") as lab:
+        with streaming(network, *pair, spacing_ms=5, duration_s=4) as stream:
+            failed_s = network.set_faults([LinkDown(first)])
+            lab.await_message(Routes, lambda m: Route(*pair, path) in m.routes)
+            network.set_faults([LinkDown(first), LinkDown(second)], failed_s + 0.5)
+            lab.await_message(Routes, lambda m: found in m.routes)
+            assert reaches(network, *pair, count=5)
+        assert stream.lost < 80  # of 800
 
 
 @pytest.mark.bfd

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import pytest
@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_router_properties import some_moves, topologies
 
-from controller.flow_entries import FlowEntry
+from controller.flow_entries import FlowEntry, drop_entry
 from controller.flow_table import Change
 from controller.flows import pair_of
 from controller.forwarding import LostError, Packet
 from controller.installation import UNPROTECTED
 from controller.labels import Labels
-from controller.messages import Drop, Message, Reroute, Route, Routes
+from controller.messages import Allow, Drop, Message, Ready, Reroute, Route, Routes
 from controller.protection import Protection
 from controller.router import Router
 from controller.standing_entries import standing_entries
@@ -134,6 +134,37 @@ def test_killed_anywhere_in_a_reroute_every_pair_ends_on_its_old_or_its_new_path
     }
 
 
+@settings(max_examples=40)
+@given(topologies(), st.booleans(), st.integers(0, 2**32))
+def test_no_packet_is_lost_while_a_switch_stays_away_or_when_it_comes(
+    topology: Topology, protected: bool, seed: int
+) -> None:
+    """It forwards all the time, as its last controller has told it."""
+    choose = random.Random(seed)
+    run = Run(topology, protected, seed)
+    network = run.network
+    run.connect_all()
+    run.reroute(*some_moves(topology, choose))
+    run.settle()
+    network.on_change = walk_all_but(run, set())
+    late = choose.choice(topology.switches).name
+    network.connected.remove(late)
+    run.start()
+    run.connect_all()
+    run.settle()
+    run.reroute(*some_moves(topology, choose))
+    network.connected.add(late)
+    run.router.switch_connected(late)
+    run.settle()
+    assert any(isinstance(message, Ready) for message in run.messages)
+    routes = run.router.installation.routes
+    assert routes.keys() == set(topology.od_pairs)
+    assert all(network.walk(pair) == routes[pair].way for pair in topology.od_pairs)
+    assert run.held() == run.base | {
+        entry for r in routes.values() for entry in (r.entries.ingress, *r.entries.behind)
+    }
+
+
 @pytest.mark.parametrize("protected", [False, True])
 def test_over_a_whole_network_nothing_is_changed(protected: bool) -> None:
     run = Run(ring(5), protected)
@@ -195,6 +226,83 @@ def test_nothing_is_adopted_before_every_switch_has_been_read() -> None:
     run.router.switch_connected("s3")
     run.router.work()
     assert len(run.router.snapshot().routes) == 20
+
+
+def test_switches_that_are_there_are_taken_over_without_one_that_is_not() -> None:
+    """And what the late one holds when it comes: its pairs, wishes of clients, drops."""
+    run = Run(ring(5))
+    run.connect_all()
+    run.reroute(Route("h3", "h4", ("s3", "s2", "s1", "s0", "s4")))
+    run.reroute(Route("h0", "h1", ("s0", "s4", "s3", "s2", "s1")))
+    for dropped in (("h3", "h2"), ("h0", "h2")):
+        run.router.request(Drop("d", *dropped))
+    run.settle()
+    before = dict(run.router.installation.routes)
+    run.start()
+    run.network.connected.remove("s3")
+    run.network.on_change = walk_all_but(run, {("h3", "h2"), ("h0", "h2")})
+    run.connect_all()
+    run.settle()
+    routes = run.router.installation.routes
+    assert routes["h1", "h0"] == before["h1", "h0"]
+    assert run.network.walk(("h0", "h1")) == ("s0", "s1")  # s3 is as good as dead
+    assert run.network.walk(("h3", "h4")) == ("s3", "s2", "s1", "s0", "s4")
+    run.network.connected.add("s3")
+    run.router.switch_connected("s3")
+    run.settle()
+    assert routes["h3", "h4"] == before["h3", "h4"]
+    for dropped in (("h3", "h2"), ("h0", "h2")):
+        with pytest.raises(LostError):
+            run.network.walk(dropped)
+    assert run.held() == run.base | {
+        *(
+            drop_entry(run.network.addressing, p, f"s{p[0][1]}")
+            for p in (("h3", "h2"), ("h0", "h2"))
+        ),
+        *(e for r in routes.values() for e in (r.entries.ingress, *r.entries.behind)),
+    }
+
+
+def walk_all_but(run: Run, dropped: set[tuple[str, str]]) -> Callable[[], None]:
+    """Fails if a packet of another pair would be lost just now."""
+
+    def walk() -> None:
+        for pair in run.network.topology.od_pairs:
+            if pair not in dropped:
+                run.network.walk(pair)
+
+    return walk
+
+
+def test_what_was_allowed_meanwhile_is_not_dropped_when_the_last_switch_comes() -> None:
+    run = Run(ring(5))
+    run.connect_all()
+    run.router.request(Drop("d", "h0", "h2"))
+    run.settle()
+    run.start()
+    run.network.connected.remove("s3")
+    run.connect_all()
+    run.settle()
+    run.router.request(Allow("a", "h0", "h2"))
+    run.settle()
+    run.network.connected.add("s3")
+    run.router.switch_connected("s3")
+    run.settle()
+    run.network.walk(("h0", "h2"))
+
+
+def test_an_end_that_does_not_confirm_is_told_again_to_lead_round_a_dead_link() -> None:
+    run = Run(ring(5), protected=True)
+    run.connect_all()
+    run.settle()
+    before = dict(run.network.groups["s0"])
+    run.network.refusing["s0"] = "refused an entry (X)"
+    run.router.set_port("s1", "s0", up=False)
+    run.router.work()
+    assert run.network.groups["s0"] == before
+    run.network.refusing.clear()
+    run.router.work()
+    assert run.network.groups["s0"] != before
 
 
 def test_a_link_that_was_led_round_stays_so_until_the_network_has_been_quiet() -> None:

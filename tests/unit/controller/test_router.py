@@ -20,7 +20,7 @@ from controller.messages import (
     Route,
     Routes,
 )
-from controller.router import WAIT_TO_RESTORE_S, Router
+from controller.router import PATIENCE_S, WAIT_TO_RESTORE_S, Router
 from controller.standing_entries import standing_entries
 from topologies.model import Topology
 from topologies.paths import shortest_paths
@@ -74,6 +74,15 @@ class Lab:
             pass
         self.network.pass_time(DRAINED_S)
 
+    def rest(self) -> None:
+        """Have it do all that it wants to do by itself."""
+        while (wait_s := self.router.work()) is not None:
+            self.network.pass_time(wait_s)
+        self.network.pass_time(DRAINED_S)
+
+    def is_ready(self) -> bool:
+        return any(isinstance(message, Ready) for message in self.messages)
+
     def reroute(self, *moves: Route) -> RerouteDone:
         self.router.request(Reroute("r", moves))
         self.router.work()
@@ -113,8 +122,32 @@ def test_nothing_is_ready_before_every_switch_has_connected() -> None:
     lab.network.connected.remove("s3")
     lab.connect_all()
     assert lab.messages == []
+    assert lab.router.work() == pytest.approx(PATIENCE_S)
     lab.regain("s3")
     assert lab.last(Ready).routes == 20
+
+
+def test_a_switch_that_does_not_come_keeps_nobody_else_waiting() -> None:
+    lab = Lab()
+    lab.network.connected.remove("s3")
+    lab.connect_all()
+    lab.rest()
+    assert not lab.is_ready()
+    assert lab.path("h2", "h4") == "s2 s1 s0 s4"
+    assert lab.reroute(DETOUR).refused[0].reason == "s3 is not connected"
+    link = ("s0", "s1")
+    lab.link(*link, up=False)
+    lab.link(*link, up=True)
+    lab.rest()
+    for pair in lab.topology.od_pairs:
+        if "h3" not in pair:
+            lab.network.walk(pair)
+    lab.regain("s3")
+    assert lab.last(Ready).routes == 20
+    lab.rest()
+    for pair, path in shortest_paths(lab.topology).items():
+        assert lab.network.walk(pair) == path
+    assert lab.network.entries() == lab.needed_entries()
 
 
 def test_a_dead_link_moves_the_pairs_that_cross_it_and_no_others() -> None:
@@ -236,6 +269,68 @@ def test_a_pair_that_is_there_already_is_pinned_by_its_cookie_alone() -> None:
     assert replace(change.entry, cookie=before.ingress.cookie) == before.ingress
     assert change.entry.requested
     assert lab.router.installation.routes["h0", "h1"].requested
+
+
+def test_what_a_switch_refuses_once_it_is_given_again(caplog: pytest.LogCaptureFixture) -> None:
+    lab = Lab()
+    lab.network.refusing["s3"] = "refused an entry (X)"
+    lab.connect_all()
+    assert not lab.is_ready()
+    assert "s3 refused an entry (X)" in caplog.text
+    lab.network.refusing.clear()
+    lab.router.work()
+    assert lab.last(Ready).routes == 20
+    for pair in lab.topology.od_pairs:
+        lab.network.walk(pair)
+
+
+def test_what_a_switch_refuses_for_good_is_told_and_nothing_is_ready(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lab = Lab()
+    lab.network.refusing["s3"] = "refused an entry (X)"
+    lab.connect_all()
+    lab.rest()
+    assert not lab.is_ready()
+    assert "s3 refused an entry (X), again" in caplog.text
+    lab.network.refusing.clear()
+    lab.lose("s3")
+    lab.regain("s3")
+    lab.rest()
+    assert lab.last(Ready).routes == 20
+
+
+def test_an_ingress_entry_that_is_refused_follows_though_the_switch_stays() -> None:
+    lab = Lab().connect_all()
+    lab.network.refusing["s0"] = "refused an entry (X)"
+    assert lab.reroute(DETOUR).refused
+    lab.network.refusing.clear()
+    lab.rest()
+    assert lab.path("h0", "h1") == "s0 s4 s3 s2 s1"
+    assert ("h0", "h1") in {(r.src, r.dst) for r in lab.router.snapshot().routes}
+
+
+def test_old_entries_that_were_not_removed_are_cleaned_away() -> None:
+    lab = Lab().connect_all()
+    lab.rest()
+    lab.reroute(DETOUR)
+    lab.router.request(Reroute("r", (Route("h0", "h1", ("s0", "s1")),)))
+    lab.router.work()
+    lab.network.refusing["s4"] = "did not answer"
+    lab.network.pass_time(DRAINED_S)
+    assert lab.network.entries() > lab.needed_entries()
+    lab.network.refusing.clear()
+    lab.rest()
+    assert lab.network.entries() == lab.needed_entries()
+
+
+def test_news_of_a_port_to_a_host_does_not_put_off_the_return() -> None:
+    lab = Lab().connect_all()
+    lab.link("s0", "s1", up=False)
+    lab.link("s0", "s1", up=True)
+    lab.network.pass_time(WAIT_TO_RESTORE_S / 2)
+    assert lab.router.set_port("s0", "h0", up=False)
+    assert lab.router.work() == pytest.approx(WAIT_TO_RESTORE_S / 2)
 
 
 def test_requested_paths_stay_until_they_die() -> None:
