@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.wire_watch import Seen
+from generators.iperf import FRAME_OVERHEAD_BYTES, suitable_payload_bytes
 from generators.replay_plan import plan
 from generators.schedule import FloatArray, Schedule
 from results.metrics.prediction import wape
@@ -18,6 +20,7 @@ from topologies.paths import propagation_delay_ms, shortest_paths
 _BIN_S = 0.01
 _EARLIEST_BINS, _LATEST_BINS = -50, 150
 _AROUND_S = 0.5
+_SMALLEST_FRAME_BYTES = suitable_payload_bytes(0.0) + FRAME_OVERHEAD_BYTES
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -42,6 +45,7 @@ def figures(
     topology: Topology, schedule: Schedule, seen: Seen, start_s: float, cpu_s: float
 ) -> Figures:
     """Compare what was asked for with what was seen."""
+    seen = without_acknowledgements(seen)
     pairs_bps = pair_rates_bps(schedule, seen, start_s)
     ports_bps = port_rates_bps(schedule, seen)
     asked_bps = schedule.matrices_bps
@@ -59,6 +63,13 @@ def figures(
         ),
         cpu_percent=100 * cpu_s / schedule.duration_s,
     )
+
+
+def without_acknowledgements(seen: Seen) -> Seen:
+    """What TCP's receivers answer is no packet of the schedule; the ports count it, though."""
+    asked_for = seen.frame_bytes >= _SMALLEST_FRAME_BYTES
+    columns = ("arrival_s", "source", "target", "frame_bytes")
+    return replace(seen, **{name: getattr(seen, name)[asked_for] for name in columns})
 
 
 def port_rates_bps(schedule: Schedule, seen: Seen) -> FloatArray:

@@ -19,9 +19,9 @@ import numpy as np
 from rich.markup import escape
 
 from cli.errors import UserError
+from cli.model_keeping import BUILT_IN, named_history
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
-from cli.train_gan import named_history
 from generators.history import HistoryError
 from generators.kinds import KINDS
 from generators.model_store import ModelStore, ModelStoreError, Record, history_sha256
@@ -68,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         try:
             record, weights = ModelStore().find(arguments.model)
+            if record.kind != "gan":
+                raise UserError(f"--model {arguments.model}: a {record.kind} makes no traffic")
             gan = TrafficGan.load(weights)
         except (ModelStoreError, ModelFileError) as error:
             raise UserError(str(error)) from error
@@ -113,7 +115,7 @@ def _compare(record: Record, schedule: Schedule, began_s: float, out: Path) -> P
     from generators.history import History
     from results.traffic_page import traffic_page
 
-    file = None if record.history == "built-in" else Path(record.history)
+    file = None if record.history == BUILT_IN else Path(record.history)
     try:
         real = named_history(file, record.topology)
     except HistoryError as error:
@@ -123,7 +125,7 @@ def _compare(record: Record, schedule: Schedule, began_s: float, out: Path) -> P
             f"--compare: {record.history} is not the history that {record.name}@{record.version} "
             "was trained on any more"
         )
-    made = History(schedule.hosts, schedule.interval_s, schedule.matrices_bps, began_s)
+    made = History(schedule.hosts, schedule.interval_s, schedule.with_floods_bps, began_s)
     page = out.with_suffix(".html")
     try:
         page.write_text(traffic_page(out.stem, real, made), encoding="utf-8")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ def summary(history: History) -> dict[str, Any]:
         "steps": history.steps,
         "step_s": history.step_s,
         "start_s": history.start_s,
+        "unix_s": history.unix_s,
         "unit": "bit/s",
         "gaps": int(gaps.sum()),
         "gaps_percent": 100 * float(gaps.mean()),
@@ -131,7 +133,7 @@ def _table(history: History) -> Table:
     row("nodes", f"{len(history.hosts)}: {nodes if len(nodes) < 90 else nodes[:87] + '...'}")
     row("pairs", f"{facts['pairs']:,}")
     row("steps", f"{history.steps:,} of {history.step_s:g} s: {_length(history)}")
-    row("begins", _moment(history.start_s))
+    row("begins", _moment(history))
     row("gaps", f"{facts['gaps']:,} cells ({facts['gaps_percent']:.2g} %)")
     if facts["largest_bps"] is not None:
         figures = (facts["smallest_bps"], facts["median_bps"], facts["largest_bps"])
@@ -152,9 +154,13 @@ def _length(history: History) -> str:
     return f"{seconds / 3600:.3g} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.3g} days"
 
 
-def _moment(start_s: float) -> str:
-    day, minutes = divmod(int(start_s // 60), 1440)
-    return f"{_DAYS[day % 7]} {minutes // 60:02d}:{minutes % 60:02d}"
+def _moment(history: History) -> str:
+    day, minutes = divmod(int(history.start_s // 60), 1440)
+    clock = f"{_DAYS[day % 7]} {minutes // 60:02d}:{minutes % 60:02d}"
+    if history.unix_s is None:
+        return clock
+    date = datetime.fromtimestamp(history.unix_s, timezone.utc).date()
+    return f"{clock}, {date.isoformat()}"
 
 
 def _sparkline(totals: list[float | None]) -> str:

@@ -1,7 +1,10 @@
-"""Train a model on this machine: the GAN that makes traffic, or the policy that learns in the twin.
+"""Train a model on this machine; `twinbed models` lists what has been trained.
+
+The GAN makes traffic, the VAE fills gaps in telemetry, forecaster and policy are the twin's.
 
 examples:
   twinbed train gan --history abilene.npz --topology topohub:sndlib/abilene --out abilene
+  twinbed train vae --history abilene.npz --topology topohub:sndlib/abilene --out abilene-vae
   twinbed train twin-rl --out my-weights.pt --seed 3
 """
 
@@ -11,14 +14,19 @@ import argparse
 from collections.abc import Mapping
 from types import ModuleType
 
-from cli import train_gan, train_policy
+from cli import train_forecaster, train_gan, train_policy, train_vae
 
-_MODELS: Mapping[str, ModuleType] = {"gan": train_gan, "twin-rl": train_policy}
+_MODELS: Mapping[str, ModuleType] = {
+    "gan": train_gan,
+    "vae": train_vae,
+    "forecaster": train_forecaster,
+    "twin-rl": train_policy,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments, those of each model apart."""
-    models = parser.add_subparsers(dest="model", metavar="gan|twin-rl", required=True)
+    models = parser.add_subparsers(dest="model", metavar="|".join(_MODELS), required=True)
     for name, module in _MODELS.items():
         meaning = str(module.__doc__)
         of_model = models.add_parser(

@@ -1,7 +1,8 @@
 """Train the policy `twin-rl` in the twin's model, on random networks or on one of yours.
 
 The weights go to a file; TWINBED_RL_WEIGHTS names it to `twinbed run --policy twin-rl`, which takes
-those that come with Twinbed otherwise. The same seed and updates give the same weights.
+those that come with Twinbed otherwise. The same seed and updates give the same weights. The model
+store keeps them too, as the next version of twin-rl.
 
 examples:
   twinbed train twin-rl --out my-weights.pt --seed 3
@@ -20,10 +21,12 @@ import numpy as np
 from cli.errors import UserError
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
+from generators.model_store import ModelStore, ModelStoreError, Record, record_of
 from topologies.catalogue import load_topology
 from topologies.model import Topology
 from twin.learned_policy import WEIGHTS
 
+_NAME = "twin-rl"
 _UPDATES = 50
 _JUDGED_UPDATES = 10
 
@@ -63,21 +66,51 @@ def run(arguments: argparse.Namespace) -> int:
             lambda done, what: progress.step(what, done),
             network,
         )
+        seconds = time.monotonic() - begun_s
     try:
         learner.save(arguments.out)
     except (OSError, RuntimeError) as error:  # torch tells of a full disk in its own way
         raise UserError(f"--out {arguments.out}: cannot be written: {error}") from error
-    first, last = (
-        float(np.mean(part)) for part in (rewards[:_JUDGED_UPDATES], rewards[-_JUDGED_UPDATES:])
-    )
+    record = _kept(arguments, rewards, seconds)
     if arguments.json:
-        seconds = time.monotonic() - begun_s
         print_json({"weights": str(arguments.out), "seconds": seconds, "rewards": rewards})
     else:
         results.print(
-            f"reward of a step: {first:.3f} at first, {last:.3f} at last", highlight=False
+            "reward of a step: {first_reward:.3f} at first, {last_reward:.3f} at last".format(
+                **record.scores
+            ),
+            highlight=False,
         )
         results.print(
             f"{WEIGHTS}={arguments.out} twinbed run ... --policy twin-rl", highlight=False
         )
     return 0
+
+
+def _kept(arguments: argparse.Namespace, rewards: list[float], seconds: float) -> Record:
+    """Keep the weights in the model store."""
+    store = ModelStore()
+    try:
+        version = store.next_version(_NAME)
+        store.folder.mkdir(parents=True, exist_ok=True)
+        weights = store.weights(_NAME, version)
+        weights.write_bytes(arguments.out.read_bytes())
+        record = record_of(
+            weights,
+            name=_NAME,
+            version=version,
+            kind=_NAME,
+            seed=arguments.seed,
+            scores={
+                "first_reward": float(np.mean(rewards[:_JUDGED_UPDATES])),
+                "last_reward": float(np.mean(rewards[-_JUDGED_UPDATES:])),
+            },
+            seconds=seconds,
+            topology=arguments.topology,
+        )
+        store.add(record)
+    except ModelStoreError as error:
+        raise UserError(str(error)) from error
+    except OSError as error:
+        raise UserError(f"{store.folder}: cannot be written: {error.strerror or error}") from error
+    return record

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from generators.schedule import FloatArray
 
@@ -99,23 +98,28 @@ def spectrum(series: FloatArray) -> FloatArray:
     return np.asarray(np.pad(shares, (0, _COMPONENTS), constant_values=1.0)[:_COMPONENTS])
 
 
-def nearest(windows_of: FloatArray, among: FloatArray, *, itself: bool = False) -> float:
+def nearest(
+    windows_of: FloatArray, among: FloatArray, *, quantile: float = 0.5, itself: bool = False
+) -> float:
     """Return how far windows of one series (steps, pairs) are from the nearest of another.
 
-    Root mean square difference of the log rates, median over windows of an hour's worth of steps;
-    `itself`: both are the same series, and a window is not its own neighbour.
+    Root mean square difference of the log rates; every window of 12 steps counts, and of their
+    distances the quantile: a low one sees a few windows that were copied, the median does not.
+    `itself`: both are the same series, and windows that overlap are no neighbours.
     """
-    made, known = _windows(windows_of, _WINDOW), _windows(among, _WINDOW if itself else 3)
-    distances = cdist(made, known) / np.sqrt(made.shape[1])
+    made, known = _windows(windows_of), _windows(among)
+    squares = (made**2).sum(axis=1)[:, None] + (known**2).sum(axis=1) - 2 * made @ known.T
     if itself:
-        np.fill_diagonal(distances, np.inf)
-    return float(np.median(distances.min(axis=1)))
+        place = np.arange(len(made))
+        squares[np.abs(place[:, None] - place) < _WINDOW] = np.inf
+    closest = np.sqrt(squares.min(axis=1).clip(min=0.0) / made.shape[1])
+    return float(np.quantile(closest, quantile))
 
 
-def _windows(rates_bps: FloatArray, stride: int) -> FloatArray:
+def _windows(rates_bps: FloatArray) -> FloatArray:
+    """(windows, values): one from each step on."""
     views = np.lib.stride_tricks.sliding_window_view(log_rates(rates_bps), _WINDOW, axis=0)
-    picked = views[::stride]
-    return np.asarray(picked.reshape(len(picked), -1))
+    return np.asarray(views.reshape(len(views), -1))
 
 
 def _jsd(made: FloatArray, real: FloatArray) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -35,8 +36,8 @@ class Material:
     """(steps, FEATURES)."""
     load: FloatArray
     loads: LoadModel
-    usable: FloatArray
-    """(steps,): 0 where a label tells of an incident."""
+    usable: npt.NDArray[np.bool_]
+    """(steps,): no label tells of an incident."""
 
     @classmethod
     def of(cls, history: History) -> Material:
@@ -46,8 +47,7 @@ class Material:
         load = measured_load(history.rates_bps.sum(axis=1))
         conditions = torch.from_numpy(features(history.times_s, load)).float()
         labels = np.array(history.labels or [""] * history.steps)
-        incident = np.isin(labels, [*INCIDENTS, "attack"])
-        usable = np.where(incident, 0.0, 1.0)
+        usable = ~np.isin(labels, [*INCIDENTS, "attack"])
         loads = LoadModel.fit(history)
         return cls(history, transform, scores, conditions, load, loads, usable)
 

@@ -10,6 +10,8 @@ improves.
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -21,15 +23,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from generators.conditions import PEAK_SHARE
 from generators.fidelity import fidelity
 from generators.gan import TrafficGan
 from generators.gan_incidents import LENGTH, train_incidents
 from generators.gan_material import Material, finished
 from generators.gan_networks import WINDOW, Generator
+from generators.gan_windows import Starts
 from generators.history import History
 from generators.incidents import labelled_incidents
 from generators.model_files import ModelFileError, load_model, save_model
+from generators.model_store import history_sha256
+from generators.training import CODE_VERSION
 from generators.training_loop import (
     Progress,
     descend,
@@ -54,7 +58,7 @@ _COARSE_STRIDE = 12
 """Between the matrices that the second critic sees, if the history is long enough."""
 _LEAST_DISTANCE = 0.01
 """Between halves: what hardly differs shall not decide."""
-_CHECKPOINT = "gan-checkpoint-1"
+_CHECKPOINT = "gan-checkpoint-2"
 
 Log = Callable[[str, float, int], None]
 """Called with the name of a figure, its value, and the training step."""
@@ -100,11 +104,25 @@ def train_gan(
         return finished(material, generator, incidents, seed, training.report())
 
 
+def seconds_until(checkpoint: Path) -> float:
+    """Return how long a training took up to its checkpoint.
+
+    Raises:
+        ModelFileError: it is damaged.
+    """
+    content = load_model(checkpoint, _CHECKPOINT)
+    try:
+        return float(content["counters"]["seconds"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{checkpoint}: an incomplete checkpoint ({error})") from error
+
+
 class _Training:
     """The state of a training: everything that a checkpoint holds."""
 
     def __init__(self, material: Material, seed: int) -> None:
         self._material, self._seed = material, seed
+        self._begun_s = time.monotonic()
         coarse = max(1, min(_COARSE_STRIDE, (material.history.steps - 1) // (2 * WINDOW)))
         self._strides = (1, coarse)
         self._generator = material.started()
@@ -118,7 +136,7 @@ class _Training:
         self._apart = np.maximum(list(asdict(apart).values()), _LEAST_DISTANCE)
         self._step, self._best_step, self._waited = 0, 0, 0
         self._best_score = self._score(self.best)
-        self._starts = [_Starts(material, stride) for stride in self._strides]
+        self._starts = [Starts(material, stride) for stride in self._strides]
 
     def carry_out(
         self,
@@ -127,10 +145,17 @@ class _Training:
         log: Log | None,
         checkpoint: Path | None,
     ) -> None:
-        """Train until the steps are done, nothing improves any more, or the budget is spent."""
+        """Train until the steps are done, nothing improves any more, or the budget is spent.
+
+        With progress, the losses, the score and the state at every check.
+        """
         steps = steps_for(self._generator.pairs, HYPER_PARAMETERS["steps"])
         between = max(1, steps // int(HYPER_PARAMETERS["checks"]))
         for _ in training_steps("training the GAN", steps, budget_s, progress, self._step):
+            if self._has_settled():  # perhaps before an interruption
+                if progress is not None:
+                    progress(1.0, "training the GAN")
+                break
             losses = self._train_once()
             self._step += 1
             if log is not None:
@@ -142,10 +167,9 @@ class _Training:
                     log("fidelity/score", score, self._step)
                 if checkpoint is not None:
                     self._keep(checkpoint)
-                if self._waited >= HYPER_PARAMETERS["patience"]:
-                    if progress is not None:
-                        progress(1.0, "training the GAN")
-                    return
+
+    def _has_settled(self) -> bool:
+        return self._waited >= HYPER_PARAMETERS["patience"]
 
     def report(self) -> dict[str, float]:
         """What the record of the model says: how long it took, the best score and its step."""
@@ -154,7 +178,10 @@ class _Training:
     def _train_once(self) -> Iterator[tuple[str, float]]:
         numbers = np.random.default_rng([self._seed, self._step])
         random = torch.Generator().manual_seed(self._seed * 1_000_003 + self._step)
-        batches = [starts.draw(numbers) for starts in self._starts]
+        batches = [
+            starts.draw(numbers, int(HYPER_PARAMETERS["batch"]), HYPER_PARAMETERS["peak_share"])
+            for starts in self._starts
+        ]
         losses = []
         for critic, stride, (scores, conditions) in self._views(batches):
             with torch.no_grad():
@@ -218,17 +245,16 @@ class _Training:
             "judge": self._judge,
         }
 
-    def _identity(self) -> dict[str, float]:
-        return {
-            "seed": self._seed,
-            "pairs": self._generator.pairs,
-            "steps": self._material.history.steps,
-            "sum": float(self._material.history.rates_bps.sum()),
-        }
+    def _identity(self) -> str:
+        """Whatever decides which weights come out."""
+        settings = [CODE_VERSION, self._strides, WINDOW, dict(HYPER_PARAMETERS)]
+        what = [self._seed, history_sha256(self._material.history), settings]
+        return json.dumps(what, sort_keys=True)
 
     def _keep(self, checkpoint: Path) -> None:
         content = {name: module.state_dict() for name, module in self._modules().items()}
-        counters = {**self.report(), "waited": self._waited}
+        seconds = time.monotonic() - self._begun_s
+        counters = {**self.report(), "waited": self._waited, "seconds": seconds}
         save_model(
             checkpoint, _CHECKPOINT, {**content, "counters": counters, "of": self._identity()}
         )
@@ -237,39 +263,18 @@ class _Training:
         """Go on where `checkpoint` was written."""
         content = load_model(checkpoint, _CHECKPOINT)
         if content.get("of") != self._identity():
-            raise ModelFileError(f"{checkpoint}: of another history or seed: leave out --resume")
+            raise ModelFileError(
+                f"{checkpoint}: of another history, seed or settings: leave out --resume"
+            )
         try:
             for name, module in self._modules().items():
                 module.load_state_dict(content[name])
             counters = content["counters"]
             self._step, self._best_step = int(counters["steps"]), int(counters["best_step"])
             self._best_score, self._waited = counters["score"], int(counters["waited"])
+            self._begun_s -= counters["seconds"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelFileError(f"{checkpoint}: an incomplete checkpoint ({error})") from error
-
-
-class _Starts:
-    """Random windows of the history without incidents, `stride` steps between their matrices."""
-
-    def __init__(self, material: Material, stride: int) -> None:
-        self._material = material
-        self._offsets = stride * np.arange(WINDOW)
-        last = material.history.steps - self._offsets[-1]
-        spans = np.arange(last)[:, None] + self._offsets
-        calm = np.flatnonzero(material.usable[spans].all(axis=1))
-        self._all = calm if len(calm) else np.arange(last)
-        means = material.load[self._all[:, None] + self._offsets].mean(axis=1)
-        self._busy = self._all[means >= np.quantile(means, 1 - PEAK_SHARE)]
-
-    def draw(self, numbers: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Return scores (batch, WINDOW, pairs) and conditions (batch, WINDOW, FEATURES)."""
-        batch = int(HYPER_PARAMETERS["batch"])
-        busy = round(HYPER_PARAMETERS["peak_share"] * batch)
-        starts = np.concatenate(
-            [numbers.choice(self._busy, busy), numbers.choice(self._all, batch - busy)]
-        )
-        span = torch.from_numpy(starts[:, None] + self._offsets)
-        return self._material.scores[span], self._material.conditions[span]
 
 
 def _blurred(scores: Tensor, random: torch.Generator) -> Tensor:

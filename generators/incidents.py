@@ -6,7 +6,7 @@
 - The aftermath of a failure: what one host exchanges breaks down, and when it is back, senders
   catch up: more than usual for a while (deferred demand, as in retransmission after outages).
 
-All of them are windows (WINDOW, MAX_SOURCES): floods give the rate of each source, the others the
+All of them are windows (steps, MAX_SOURCES): floods give the rate of each source, the others the
 factor of the host's traffic in the first column.
 """
 

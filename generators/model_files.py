@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import os
-import pickle
-import struct
 from pathlib import Path
 from typing import Any
 
 import torch
-
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    OverflowError,
-    MemoryError,
-    pickle.UnpicklingError,
-    struct.error,
-)
-"""What reading a damaged file ends in, depending on where the damage is."""
-
 
 class ModelFileError(Exception):
     """A file that should hold a trained model does not."""
 
 
 def save_model(path: Path, kind: str, content: dict[str, Any]) -> None:
-    """Write `content` (tensors, numbers, strings, lists and dicts of them) as a `kind` of model."""
+    """Write `content` (tensors, numbers, strings, lists and dicts of them) as a `kind` of model.
+
+    The same content gives the same bytes.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    whole = io.BytesIO()  # torch puts the name of a file into it
+    torch.save({"kind": kind, **content}, whole)
     try:
-        torch.save({"kind": kind, **content}, unfinished)
+        unfinished.write_bytes(whole.getbuffer())
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -49,8 +39,9 @@ def load_model(path: Path, kind: str) -> dict[str, Any]:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        raise ModelFileError(f"{path}: no readable model ({error})") from error
+    except Exception as error:  # what torch raises for foreign bytes is not documented
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelFileError(f"{path}: no readable model ({why})") from error
     if not isinstance(content, dict) or content.get("kind") != kind:
         raise ModelFileError(f"{path}: not a model of the kind {kind}")
     return content

@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import resource
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -30,25 +33,66 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: int
     kind: str
-    """What was trained: "gan"."""
+    """What was trained: "gan", "vae", "forecaster" or "twin-rl"."""
     trained_at: str
     """ISO 8601, UTC."""
-    hosts: tuple[str, ...]
-    step_s: float
-    history: str
-    """The file, as it was named; "built-in" for the one that is made up."""
-    topology: str | None
-    history_steps: int
-    history_sha256: str
-    seed: int
+    hosts: tuple[str, ...] = ()
+    step_s: float | None = None
+    history: str = ""
+    """The file, as it was named; "built-in" for the one that is made up; "" if it is not known."""
+    topology: str | None = None
+    history_steps: int = 0
+    history_sha256: str = ""
+    seed: int | None
+    """None: it is kept secret."""
     scores: Mapping[str, float]
-    """Distances to the history it was trained on (`fidelity.py`), and what the training says."""
+    """By the history it was trained on (of the GAN: `fidelity.py`), and what the training says."""
+    without_privacy: Mapping[str, float] | None = None
+    """The scores of what learns from the same history without privacy: what privacy costs."""
     seconds: float
+    """That the training took, up to interruptions included."""
     peak_memory_mb: float
     """The most that the process held, libraries included."""
     weights_sha256: str
     dp_epsilon: float | None = None
     dp_delta: float | None = None
+
+
+def record_of(
+    weights: Path,
+    *,
+    name: str,
+    version: int,
+    kind: str,
+    seed: int | None,
+    scores: Mapping[str, float],
+    seconds: float,
+    history: History | None = None,
+    source: str = "",
+    **more: Any,
+) -> Record:
+    """Return the record of what this process has just trained, and written to `weights`.
+
+    `source` is the file of the history, `more` what else a `Record` holds.
+
+    Raises:
+        OSError: the weights cannot be read.
+    """
+    if history is not None:
+        more |= {"hosts": history.hosts, "step_s": history.step_s, "history_steps": history.steps}
+        more |= {"history": source, "history_sha256": history_sha256(history)}
+    return Record(
+        name=name,
+        version=version,
+        kind=kind,
+        trained_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        seed=seed,
+        scores=scores,
+        seconds=round(seconds, 2),
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        weights_sha256=sha256_of(weights.read_bytes()),
+        **more,
+    )
 
 
 class ModelStore:

@@ -54,6 +54,14 @@ class Schedule:
         """Length of the whole schedule."""
         return self.steps * self.interval_s
 
+    @property
+    def with_floods_bps(self) -> FloatArray:
+        """(steps, hosts, hosts): the workload, and the floods upon it."""
+        matrices_bps, row = self.matrices_bps.copy(), {h: n for n, h in enumerate(self.hosts)}
+        for flood in self.floods:
+            matrices_bps[:, row[flood.source], row[flood.victim]] += flood.rates_bps
+        return matrices_bps
+
     def save(self, path: Path) -> None:
         """Write to an .npz file of plain arrays, exact to the bit."""
         rates = [flood.rates_bps for flood in self.floods]

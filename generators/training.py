@@ -6,12 +6,14 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from generators.history import History
+from generators.model_store import ModelStore, history_sha256, record_of
 from topologies.model import Topology
 
 if TYPE_CHECKING:  # torch takes seconds to import: only those who train wait for it
@@ -57,6 +59,29 @@ def default_cache_dir() -> Path:
     return base / "twinbed"
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What is learnt from what: it decides which cached model is the right one."""
+
+    kind: str
+    """Of model."""
+    topology: Topology
+    history: History
+    hyper_parameters: object
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of the model in the cache."""
+        key = cache_key(self.history, self.hyper_parameters, self.seed)
+        return f"{self.kind}-{key}"
+
+
+def run_models(cache_dir: Path | None = None) -> ModelStore:
+    """Return where the models that were trained for runs are."""
+    return ModelStore((cache_dir or default_cache_dir()) / "models")
+
+
 def trained_models(
     topology: Topology,
     history: History,
@@ -78,19 +103,22 @@ def trained_models(
 
     if history.hosts != tuple(host.name for host in topology.hosts):
         raise ValueError(f"the history's hosts {history.hosts} are not those of {topology.name}")
-    cache = cache_dir or default_cache_dir()
+    cache = run_models(cache_dir)
 
     def share(first: float, last: float) -> Progress | None:
         return progress and (lambda done, what: progress(first + done * (last - first), what))
 
     trained_gan, gan_path = cached(
-        cache / f"gan-{cache_key(history, gan_training.HYPER_PARAMETERS, seed)}.pt",
+        cache,
+        Lesson("gan", topology, history, dict(gan_training.HYPER_PARAMETERS), seed),
         TrafficGan.load,
         lambda: gan_training.train_gan(history, seed, GAN_BUDGET_S, share(0.0, _GAN_SHARE)),
         ModelFileError,
+        lambda gan: gan.training,
     )
     trained_vae, vae_path = cached(
-        cache / f"vae-{cache_key(history, vae.HYPER_PARAMETERS, seed)}.pt",
+        cache,
+        Lesson("vae", topology, history, dict(vae.HYPER_PARAMETERS), seed),
         vae.TelemetryVae.load,
         lambda: vae.train_vae(history, seed, VAE_BUDGET_S, share(_GAN_SHARE, 1.0)),
         ModelFileError,
@@ -101,24 +129,43 @@ def trained_models(
 
 
 def cached(
-    path: Path,
+    cache: ModelStore,
+    lesson: Lesson,
     load: Callable[[Path], Model],
     train: Callable[[], Model],
     damaged: type[Exception],
+    scores: Callable[[Model], Mapping[str, float]] = lambda _: {},
 ) -> tuple[Model, Path | None]:
-    """Return what `load` finds at `path`, else train and save it there; None: it cannot be saved.
+    """Return what `load` finds in the cache, else train and save it there, with a record.
 
-    `damaged` is what `load` raises for a file that is no model; such a file is replaced.
+    With where it is; None: it cannot be saved. `damaged` is what `load` raises for a file that is
+    no model; such a file is replaced.
     """
+    path = cache.weights(lesson.name, 1)
     if path.exists():
         try:
             return load(path), path
         except damaged as error:
             _log.warning("%s: trained anew", error)
+    begun_s = time.monotonic()
     model = train()
+    seconds = time.monotonic() - begun_s
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)
+        cache.add(
+            record_of(
+                path,
+                name=lesson.name,
+                version=1,
+                kind=lesson.kind,
+                seed=lesson.seed,
+                scores=scores(model),
+                seconds=seconds,
+                history=lesson.history,
+                topology=lesson.topology.name,
+            )
+        )
     except OSError as error:
         _log.warning("the weights are not cached, every run will train anew: %s", error)
         return model, None
@@ -127,7 +174,5 @@ def cached(
 
 def cache_key(history: History, hyper_parameters: object, seed: int) -> str:
     """Return a name for what is learned from `history` with these parameters and seed."""
-    digest = hashlib.sha256(history.matrices_bps.tobytes())
-    rest = [CODE_VERSION, seed, history.hosts, history.step_s, history.matrices_bps.shape]
-    digest.update(json.dumps([rest, hyper_parameters], sort_keys=True).encode())
-    return digest.hexdigest()[:32]
+    what = [CODE_VERSION, history_sha256(history), seed, hyper_parameters]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]

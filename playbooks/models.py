@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from generators.history import History
 from generators.training import (
+    Lesson,
     TrainedModels,
-    cache_key,
     cached,
-    default_cache_dir,
+    run_models,
     trained_models,
 )
 from topologies.model import Topology
@@ -64,9 +64,9 @@ def prepare_models(
         generative.vae.save(vae)
     progress("training the forecaster", None)
     pairs = len(topology.od_pairs)
-    name = f"forecaster-{cache_key(history, _FORECASTER_VERSION, _SEED)}.pt"
     forecaster, path = cached(
-        default_cache_dir() / name,
+        run_models(),
+        Lesson("forecaster", topology, history, _FORECASTER_VERSION, _SEED),
         lambda file: LearnedForecaster.load(file, pairs),
         lambda: train(
             topology,

@@ -12,6 +12,7 @@ import numpy as np
 
 from controller.messages import FromController, OdStats
 from generators.history import History, HistoryError
+from generators.history.assembly import unix_time_s
 from generators.history.structure import week_seconds
 from results.fault_events import BEGINS, ENDS
 from results.run_directory import Event, RunDirectory, read_lines
@@ -72,7 +73,8 @@ def history_of_run(run_dir: RunDirectory) -> History:
     matrices_bps[:, ~np.eye(len(hosts), dtype=bool)] = rates_bps
     began = datetime.fromtimestamp(start_s + manifest.realtime_minus_monotonic_s, timezone.utc)
     labels = _labels(events, start_s, step_s, steps)
-    return History(hosts, step_s, matrices_bps, week_seconds(began), labels)
+    unix_s = unix_time_s(began)
+    return History(hosts, step_s, matrices_bps, week_seconds(began), labels, unix_s)
 
 
 def _traffic(run_dir: RunDirectory, events: list[Event], last_s: float) -> tuple[float, float]:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from generators.history.structure import MONDAY_S, WEEK_S, History, HistoryError, week_seconds
+from generators.history.structure import (
+    MONDAY_S,
+    WEEK_S,
+    YEAR_10000_S,
+    History,
+    HistoryError,
+    week_seconds,
+)
 
 Cells = Mapping[tuple[str, str], float]
 """Rates in bit/s by source and target."""
@@ -81,8 +88,11 @@ def assemble(
         labels[place] = one.label
     diagonal = np.arange(len(hosts))
     matrices_bps[:, diagonal, diagonal] = 0.0
-    start_s = float(times_s[0] - MONDAY_S) % WEEK_S if times_s[0] >= WEEK_S else float(times_s[0])
-    return History(hosts, step_s, matrices_bps, start_s, tuple(labels) if any(labels) else ())
+    first_s = float(times_s[0])
+    unix_s = first_s if WEEK_S <= first_s < YEAR_10000_S else None
+    start_s = first_s if first_s < WEEK_S else (first_s - MONDAY_S) % WEEK_S
+    words = tuple(labels) if any(labels) else ()
+    return History(hosts, step_s, matrices_bps, start_s, words, unix_s)
 
 
 def unix_time_s(moment: datetime) -> float:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -131,4 +131,4 @@ def _from_counters(path: Path, rows: list[_Row]) -> History:
     read = assemble(path, _snapshots(path, rows, summed=False), sparse=False)
     grown_bps = np.diff(read.matrices_bps, axis=0) / read.step_s
     grown_bps[grown_bps < 0] = np.nan
-    return History(read.hosts, read.step_s, grown_bps, read.start_s, read.labels[:-1])
+    return replace(read, matrices_bps=grown_bps, labels=read.labels[:-1])

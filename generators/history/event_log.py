@@ -17,7 +17,8 @@ _COLUMNS = ["start", "end", "label"]
 def labelled(history: History, log: Path) -> History:
     """Return `history` with the labels of `log` on the steps that its events touch.
 
-    ISO times are taken as times of the week; seconds count from the start of the history.
+    Seconds count from the start of the history. Where it has no date, nor have ISO times: they are
+    times of the week.
 
     Raises:
         HistoryError: naming the line.
@@ -45,11 +46,14 @@ def labelled(history: History, log: Path) -> History:
 def _step(history: History, word: str, where: str) -> float:
     """The step, with its fraction, at which a time lies."""
     moment_s = read_moment_s(word, where)
-    if moment_s >= WEEK_S:  # a date
-        if history.steps * history.step_s > WEEK_S:
+    length_s = (history.steps + 1) * history.step_s
+    if moment_s > max(WEEK_S, length_s):  # a date
+        if history.unix_s is not None:
+            return (moment_s - history.unix_s) / history.step_s
+        if length_s > WEEK_S + history.step_s:
             raise HistoryError(
-                f"{where}: of a history longer than a week it is not known which week a date is "
-                "in: give seconds from its start"
+                f"{where}: of a history longer than a week, without a date, it is not known which "
+                "week this is in: give seconds from its start"
             )
         moment_s = (moment_s - MONDAY_S - history.start_s) % WEEK_S
     return moment_s / history.step_s

@@ -2,7 +2,8 @@
 
 `tm_kbps` (steps, hosts, hosts) holds kbit/s, NaN where nothing is known. Optional: `step_s`
 (default 300); `nodes`, the names of the rows; `t0`, ISO 8601, or `start_s`, seconds after Monday
-00:00, when step 0 begins; `labels`, a word for each step.
+00:00, when step 0 begins; `labels`, a word for each step. Written is `unix_s`, too, where the date
+is known: `t0` as Unix time, by the source's own clock.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from generators.history.structure import WEEK_S, History, HistoryError, week_seconds
+from generators.history.assembly import unix_time_s
+from generators.history.structure import (
+    MONDAY_S,
+    WEEK_S,
+    YEAR_10000_S,
+    History,
+    HistoryError,
+)
 
 _DEFAULT_STEP_S = 300.0
 
@@ -47,6 +55,7 @@ def write_npz(history: History, path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
+    dated: dict[str, Any] = {} if history.unix_s is None else {"unix_s": history.unix_s}
     with path.open("wb") as file:
         np.savez_compressed(
             file,
@@ -55,6 +64,7 @@ def write_npz(history: History, path: Path) -> None:
             step_s=np.float64(history.step_s),
             start_s=np.float64(history.start_s),
             labels=np.array(history.labels, dtype=np.str_),
+            **dated,
         )
 
 
@@ -79,7 +89,8 @@ def _history(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> History:
     matrices_kbps[:, diagonal, diagonal] = 0.0
     nodes = _words(path, arrays, "nodes", shape[1]) or tuple(f"h{n + 1}" for n in range(shape[1]))
     labels = _words(path, arrays, "labels", shape[0])
-    return History(nodes, step_s, matrices_kbps * 1e3, _start_s(arrays), labels)
+    unix_s, start_s = _begin_s(arrays)
+    return History(nodes, step_s, matrices_kbps * 1e3, start_s, labels, unix_s)
 
 
 def _words(
@@ -91,9 +102,13 @@ def _words(
     return words
 
 
-def _start_s(arrays: Mapping[str, npt.NDArray[Any]]) -> float:
-    if "start_s" in arrays:
-        return float(arrays["start_s"]) % WEEK_S
+def _begin_s(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[float | None, float]:
+    """When step 0 begins: Unix time, if that is known, and seconds after Monday 00:00."""
+    unix_s = float(arrays["unix_s"]) if "unix_s" in arrays else None
+    if unix_s is not None and not 0 <= unix_s < YEAR_10000_S:
+        raise ValueError(f"unix_s is {unix_s}, no date")
     if "t0" in arrays:
-        return week_seconds(datetime.fromisoformat(str(arrays["t0"])))
-    return 0.0
+        unix_s = unix_time_s(datetime.fromisoformat(str(arrays["t0"])))
+    if "start_s" in arrays:
+        return unix_s, float(arrays["start_s"]) % WEEK_S
+    return unix_s, 0.0 if unix_s is None else (unix_s - MONDAY_S) % WEEK_S

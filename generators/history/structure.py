@@ -16,6 +16,8 @@ MIN_STEPS = 48
 WEEK_S = 7 * 86_400.0
 MONDAY_S = 4 * 86_400.0
 """Unix time of a Monday 00:00: the epoch was a Thursday."""
+YEAR_10000_S = 253_402_300_800.0
+"""Unix time; there are no dates beyond."""
 
 
 class HistoryError(Exception):
@@ -35,6 +37,8 @@ class History:
     """When step 0 begins, in seconds after Monday 00:00: time of the day and day of the week."""
     labels: tuple[str, ...] = ()
     """What each step is an example of, such as "attack"; "" where nobody says; or none at all."""
+    unix_s: float | None = None
+    """When step 0 begins, as a date: Unix time by the source's own clock. None: it tells none."""
 
     @property
     def steps(self) -> int:
@@ -68,6 +72,7 @@ class History:
             matrices_bps=self.matrices_bps[first:end],
             start_s=(self.start_s + first * self.step_s) % WEEK_S,
             labels=self.labels[first:end],
+            unix_s=None if self.unix_s is None else self.unix_s + first * self.step_s,
         )
 
     def filled(self) -> History:

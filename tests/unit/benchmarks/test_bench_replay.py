@@ -7,8 +7,9 @@ import argparse
 import numpy as np
 import pytest
 
-from benchmarks.replay import excerpt
+from benchmarks.replay import scaled, stretch
 from benchmarks.replay_figures import figures, largest_hole_s
+from benchmarks.replay_scores import MadeTraffic, same_time, scored, scores
 from benchmarks.replay_ways import demands
 from benchmarks.wire_watch import Seen
 from generators.history import History
@@ -104,10 +105,78 @@ def test_every_way_is_asked_for_the_same() -> None:
 
 def test_an_excerpt_has_the_total_that_is_asked_for() -> None:
     history = History(("a", "b"), 300.0, np.random.default_rng(2).uniform(1, 9, (20, 2, 2)))
-    arguments = argparse.Namespace(steps=8, step_s=2.0, mbps=60.0, seed=3)
-    cut, scale = excerpt(history, arguments)
-    assert cut.steps == 8
+    first, steps = stretch(history, asked())
+    assert steps == 8
+    cut, scale = scaled(history.hosts, history.matrices_bps[first : first + steps], asked())
     assert cut.matrices_bps.sum(axis=(1, 2)).mean() == pytest.approx(60e6)
-    assert (cut.matrices_bps / scale)[0] in history.matrices_bps
+    np.testing.assert_allclose(cut.matrices_bps / scale, history.matrices_bps[first : first + 8])
+    assert stretch(history, asked(steps=None))[1] == 10
     with pytest.raises(MeasurementError, match="2 to 20"):
-        excerpt(history, argparse.Namespace(steps=21, step_s=2.0, mbps=60.0, seed=3))
+        stretch(history, asked(steps=21))
+
+
+def asked(**more: object) -> argparse.Namespace:
+    usual = {"steps": 8, "step_s": 2.0, "mbps": 60.0, "seed": 3}
+    return argparse.Namespace(**(usual | {"generated": False, "tcp_percent": 0.0} | more))
+
+
+def test_part_of_an_excerpt_is_tcp() -> None:
+    rates_bps = np.random.default_rng(2).uniform(1e6, 2e6, (8, 5, 5)) * (1 - np.eye(5))
+    cut, _ = scaled(("a", "b", "c", "d", "e"), rates_bps, asked(tcp_percent=40.0))
+    number = {host: n for n, host in enumerate(cut.hosts)}
+    of_tcp = sum(cut.matrices_bps[:, number[a], number[b]].sum() for a, b in cut.tcp_pairs)
+    assert of_tcp / cut.matrices_bps.sum() == pytest.approx(0.4, abs=0.05)
+
+
+def test_acknowledgements_are_no_traffic_of_the_pairs() -> None:
+    clean = seen()
+    few = np.linspace(START_S, START_S + 9.0, 200)
+    ends = {"source": np.zeros(200, np.int16), "target": np.ones(200, np.int16)}
+    answered = Seen(
+        np.concatenate([clean.arrival_s, few]),
+        np.concatenate([clean.source, ends["source"]]),
+        np.concatenate([clean.target, ends["target"]]),
+        np.concatenate([clean.frame_bytes, np.full(200, 66, np.int32)]),
+        clean.port_bytes,
+        clean.read_s,
+    )
+    found = [figures(network(), schedule(), one, START_S, 0) for one in (clean, answered)]
+    assert found[0] == found[1]
+
+
+def test_what_the_wire_leaves_alone_scores_as_it_did() -> None:
+    random = np.random.default_rng(4)
+    made, unseen, known = (random.lognormal(13, 1, (60, 4, 4)) * (1 - np.eye(4)) for _ in range(3))
+    traffic = MadeTraffic(made, unseen, known, 300.0)
+    rows = {
+        row["what"]: row["figures"] for row in scored(traffic, 2.0, 2 * made, 2 * made.sum(axis=1))
+    }
+    assert rows["scores of pairs, on the wire"] == rows["scores of pairs, made"]
+    assert rows["scores of hosts, by port counters"] == rows["scores of hosts, made"]
+    worse = {row["what"]: row["figures"] for row in scored(traffic, 2.0, made, made.sum(axis=1))}
+    before, after = (worse[f"scores of pairs, {what}"] for what in ("made", "on the wire"))
+    assert after["total_emd"] > before["total_emd"] + 0.3
+
+
+def test_short_series_have_no_scores_that_need_more() -> None:
+    rates_bps = np.random.default_rng(5).lognormal(13, 1, (300, 6))
+    assert set(scores(rates_bps[:60], rates_bps[60:120], 300.0)) == {
+        "jsd",
+        "emd",
+        "total_emd",
+        "correlation_error",
+    }
+    assert "acf_error" in scores(rates_bps, rates_bps, 300.0)
+    assert "hurst_error" not in scores(rates_bps, rates_bps, 300.0)
+    assert scores(rates_bps[:20], rates_bps[20:40], 300.0) == {}
+
+
+def test_another_real_stretch_is_of_thesame_time() -> None:
+    hour = np.arange(14 * 24.0)
+    history = History(("a", "b"), 3600.0, hour[:, None, None] * np.ones((2, 2)))
+    training, unseen = history.split(0.75)
+    assert same_time(training, unseen.part(5, 10))[0, 0, 1] == unseen.matrices_bps[5, 0, 1] - 168
+    short, rest = history.part(0, 100).split(0.75)
+    assert same_time(short, rest.part(3, 8))[0, 0, 1] == rest.matrices_bps[3, 0, 1] - 24
+    with pytest.raises(MeasurementError, match="give 75 at most"):
+        same_time(short, History(("a", "b"), 3600.0, np.ones((76, 2, 2))))

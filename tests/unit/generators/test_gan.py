@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from generators import gan_private, gan_training
 from generators.attacks import MAX_SOURCES, random_floods
 from generators.builtin_history import builtin_history
-from generators.fidelity import autocorrelation, fidelity, log_rates
+from generators.fidelity import fidelity, log_rates
 from generators.gan import TrafficGan
 from generators.gan_incidents import LENGTH
 from generators.gan_material import untrained_gan
@@ -19,7 +22,7 @@ from generators.gan_training import Resumption, train_gan
 from generators.history import History
 from generators.incidents import labelled_incidents
 from generators.kinds import KINDS, Kind
-from generators.model_files import ModelFileError
+from generators.model_files import ModelFileError, load_model, save_model
 from generators.normal_scores import NormalScores
 from topologies.catalogue import load_topology
 
@@ -124,11 +127,6 @@ def test_fidelity_tells_real_shuffled_and_scaled_apart(history: History) -> None
     assert fidelity(3 * early, late, 300).emd > 3 * real.emd
 
 
-def test_autocorrelation_of_what_is_known() -> None:
-    series = np.stack([np.tile([1.0, -1.0], 50), np.ones(100)], axis=1)
-    np.testing.assert_allclose(autocorrelation(series, 2), [[-0.99, 0], [0.98, 0]], atol=1e-12)
-
-
 def test_an_interrupted_training_goes_on_to_the_same_weights(
     history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,8 +147,43 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
     np.testing.assert_array_equal(
         resumed.sample("peak", 1, 0).matrices_bps, whole.sample("peak", 1, 0).matrices_bps
     )
-    with pytest.raises(ModelFileError, match="another history or seed"):
+    assert gan_training.seconds_until(checkpoint) > 0
+    with pytest.raises(ModelFileError, match="another history, seed or settings"):
         train_gan(history, 6, 60, resumption=Resumption(checkpoint, resume=True))
+    permuted = replace(history, matrices_bps=history.matrices_bps[::-1])  # the same sum
+    with pytest.raises(ModelFileError, match="another history"):
+        train_gan(permuted, 5, 60, resumption=Resumption(checkpoint, resume=True))
+    monkeypatch.setattr(gan_training, "HYPER_PARAMETERS", {**parameters, "average": 0.9})
+    with pytest.raises(ModelFileError, match="settings"):
+        train_gan(history, 5, 60, resumption=Resumption(checkpoint, resume=True))
+
+
+def test_training_ends_early_and_stays_ended_when_resumed(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = {**gan_training.HYPER_PARAMETERS, "steps": 6, "checks": 6, "incident_steps": 2}
+    parameters |= {"patience": 2, "batch": 4}
+    monkeypatch.setattr(gan_training, "HYPER_PARAMETERS", parameters)
+    scores = iter(range(100))  # ever worse
+    monkeypatch.setattr(gan_training._Training, "_score", lambda *_: float(next(scores)))
+    checkpoint, heard = tmp_path / "checkpoint", list[float]()
+    whole = train_gan(history, 5, 60, lambda done, _: heard.append(done))
+    assert whole.training == {"steps": 2, "best_step": 0, "score": 0.0}
+    assert heard[-1] == 1.0
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    scores = iter(range(100))
+    with monkeypatch.context() as patch:
+        patch.setattr(gan_training, "train_incidents", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train_gan(history, 5, 60, resumption=Resumption(checkpoint))
+    resumed = train_gan(history, 5, 60, resumption=Resumption(checkpoint, resume=True))
+    assert resumed.training == whole.training
+    whole.save(tmp_path / "whole.pt")
+    resumed.save(tmp_path / "resumed.pt")
+    assert (tmp_path / "whole.pt").read_bytes() == (tmp_path / "resumed.pt").read_bytes()
 
 
 def test_private_training_spends_no_more_than_it_may(
@@ -171,6 +204,45 @@ def test_private_training_spends_no_more_than_it_may(
     assert len(set(heard)) > 1  # the critic learns
     with pytest.raises(ValueError, match="above 0"):
         gan_private.train_private_gan(history, 0, 60, -1.0)
+    stopped, spent = gan_private.train_private_gan(history, 0, 0.0, 4.0)
+    assert stopped.training["steps"] == 0
+    assert spent.epsilon == 0.0
+
+
+def test_the_noise_of_privacy_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def randbits(bits: int) -> int:
+        asked.append(bits)
+        return 12_345
+
+    monkeypatch.setattr(gan_private.secrets, "randbits", randbits)
+    given, drawn = gan_private._Streams(7), gan_private._Streams(None)
+    assert asked == [128]
+    shocks = [
+        torch.randn(4, generator=random).tolist()
+        for one in (given, drawn)
+        for random in (one.noise, one.latent)
+    ]
+    assert len({tuple(shock) for shock in shocks}) == 4
+    again = gan_private._Streams(7)
+    assert torch.randn(4, generator=again.noise).tolist() == shocks[0]
+    plain = torch.Generator().manual_seed(7)
+    assert torch.randn(4, generator=plain).tolist() not in shocks
+
+
+def test_private_training_differs_each_time(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = {**gan_training.HYPER_PARAMETERS, "steps": 2, "incident_steps": 2}
+    monkeypatch.setattr(gan_private, "HYPER_PARAMETERS", parameters)
+
+    def weights(seed: int | None) -> torch.Tensor:
+        gan, _ = gan_private.train_private_gan(history, seed, 60, 8.0)
+        return gan.generator.course.detach()
+
+    assert torch.equal(weights(7), weights(7))
+    assert not torch.equal(weights(None), weights(None))
 
 
 def test_labelled_failures_are_learnt_from(history: History) -> None:
@@ -224,11 +296,41 @@ def test_saved_weights_make_the_same_windows(trained_gan: TrafficGan, tmp_path: 
     assert [entry.name for entry in tmp_path.iterdir()] == ["gan.pt"]
 
 
-@pytest.mark.parametrize("content", [b"", b"no model", b"PK\x03\x04" + bytes(50)])
+def test_the_same_model_gives_the_same_bytes(trained_gan: TrafficGan, tmp_path: Path) -> None:
+    for name in ("one.pt", "other.pt"):
+        trained_gan.save(tmp_path / name)
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "other.pt").read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"PK\x03\x04" + bytes(50), b"\x80\x02."])
 def test_a_file_that_is_no_model_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "gan.pt").write_bytes(content)
     with pytest.raises(ModelFileError, match=r"gan\.pt"):
         TrafficGan.load(tmp_path / "gan.pt")
+
+
+@given(content=st.binary(max_size=300), magic=st.sampled_from([b"", b"PK\x03\x04", b"\x80\x02"]))
+def test_any_bytes_are_a_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, magic: bytes
+) -> None:
+    file = tmp_path_factory.mktemp("foreign") / "gan.pt"
+    file.write_bytes(magic + content)
+    with pytest.raises(ModelFileError, match=r"gan\.pt"):
+        load_model(file, "traffic-gan-2")
+
+
+def test_a_model_cut_anywhere_is_a_clear_error(tmp_path: Path) -> None:
+    file = tmp_path / "model.pt"
+    save_model(file, "small", {"weights": torch.arange(40.0), "hosts": ["a", "b"]})
+    whole = file.read_bytes()
+    assert load_model(file, "small")["hosts"] == ["a", "b"]
+    for length in range(0, len(whole), 7):
+        file.write_bytes(whole[:length])
+        with pytest.raises(ModelFileError, match=r"model\.pt: no readable model"):
+            load_model(file, "small")
+    torch.save(torch.nn.Linear(2, 2), file)  # a pickle of a class
+    with pytest.raises(ModelFileError, match=r"model\.pt: no readable model"):
+        load_model(file, "small")
 
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:

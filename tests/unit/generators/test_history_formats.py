@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -194,9 +195,52 @@ def test_event_logs_label_the_steps_they_touch(tmp_path: Path) -> None:
     bad = table(tmp_path / "bad.csv", "start,end,label", "90,30,attack")
     with pytest.raises(HistoryError, match=r"bad\.csv:2"):
         labelled(history, bad)
+    dated = replace(history, unix_s=1_767_657_600.0)  # 2026-01-06 00:00
+    assert labelled(dated, log).labels == labels
     fortnight = History(("a", "b"), 3600.0, np.ones((14 * 24, 2, 2)))
     with pytest.raises(HistoryError, match=r"log\.csv:3: of a history longer than a week"):
         labelled(fortnight, log)
+
+
+def test_dates_are_told_apart_in_histories_longer_than_a_week(tmp_path: Path) -> None:
+    stored = tmp_path / "fortnight.npz"
+    np.savez(stored, tm_kbps=np.ones((14 * 24, 2, 2)), step_s=3600, t0="2026-01-05T00:00")
+    events = ("2026-01-07T10:00,2026-01-07T12:00,peak", "2026-01-14T10:00,2026-01-14T11:30,attack")
+    log = table(tmp_path / "log.csv", "start,end,label", *events)
+    second_week = read_history(stored).part(7 * 24, 14 * 24)
+    whole = labelled(read_history(stored), log)
+    assert [step for step, label in enumerate(whole.labels) if label] == [58, 59, 226, 227]
+    write_npz(whole, tmp_path / "again.npz")
+    assert read_history(tmp_path / "again.npz").unix_s == whole.unix_s
+    outside = table(tmp_path / "early.csv", "start,end,label", events[0])
+    with pytest.raises(HistoryError, match=r"early\.csv:2: not within the history"):
+        labelled(second_week, outside)
+    late = table(tmp_path / "late.csv", "start,end,label", events[1])
+    labels = labelled(second_week, late).labels
+    assert [step for step, label in enumerate(labels) if label] == [58, 59]
+    seconds = table(tmp_path / "seconds.csv", "start,end,label", "1100000,1101000,peak")
+    labels = labelled(read_history(stored), seconds).labels
+    assert [step for step, label in enumerate(labels) if label] == [305]
+
+
+def test_a_time_that_is_no_date_is_told(tmp_path: Path) -> None:
+    stored = tmp_path / "far.npz"
+    np.savez(stored, tm_kbps=np.ones((3, 2, 2)), unix_s=1e15)
+    with pytest.raises(HistoryError, match=r"far\.npz: .*unix_s is 1000000000000000.0, no date"):
+        read_history(stored)
+    rows = ("1000000000000000,a,b,1", "1000000000000060,a,b,2")
+    assert (
+        read_history(table(tmp_path / "far.csv", "time,source,target,rate_bps", *rows)).unix_s
+        is None
+    )
+
+
+def test_every_source_with_a_date_keeps_it(tmp_path: Path) -> None:
+    header = "time,source,target,rate_bps"
+    lines = ("2026-01-05T00:00,a,b,1", "2026-01-05T01:00,a,b,2")
+    assert read_history(table(tmp_path / "d.csv", header, *lines)).unix_s == 1_767_571_200.0
+    undated = table(tmp_path / "s.csv", header, "0,a,b,1", "60,a,b,2")
+    assert read_history(undated).unix_s is None
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ import pytest
 
 from generators.builtin_history import builtin_history
 from generators.history import History
-from generators.training import TrainedModels, default_cache_dir, trained_models
+from generators.model_store import history_sha256
+from generators.training import (
+    TrainedModels,
+    cache_key,
+    default_cache_dir,
+    run_models,
+    trained_models,
+)
 from topologies.catalogue import load_topology
 from topologies.model import Topology
 
@@ -52,6 +60,36 @@ def test_another_history_or_seed_is_trained_anew(tmp_path: Path) -> None:
     other = builtin_history(TRIANGLE, seed=1, days=1)
     assert "training the GAN" in train(tmp_path, history=other)[1]
     assert "training the GAN" in train(tmp_path, seed=1)[1]
+
+
+def test_whatever_a_model_learns_from_is_part_of_its_name() -> None:
+    labels = ("",) * 20 + ("attack",) * (HISTORY.steps - 20)
+    others = [
+        replace(HISTORY, start_s=3600.0),
+        replace(HISTORY, labels=labels),
+        replace(HISTORY, step_s=60.0),
+        replace(HISTORY, hosts=("x", "y", "z")),
+        replace(HISTORY, matrices_bps=HISTORY.matrices_bps[::-1]),
+    ]
+    names = {cache_key(history, {"steps": 8}, 0) for history in (HISTORY, *others)}
+    assert len(names) == 6
+    assert cache_key(HISTORY, {"steps": 8}, 0) in names
+    assert cache_key(HISTORY, {"steps": 9}, 0) not in names
+    assert cache_key(HISTORY, {"steps": 8}, 1) not in names
+
+
+def test_cached_models_have_records(tmp_path: Path) -> None:
+    models, _ = train(tmp_path)
+    records = run_models(tmp_path).records()
+    assert {record.kind for record in records} == {"gan", "vae"}
+    for record in records:
+        assert record.topology == TRIANGLE.name
+        assert record.history_sha256 == history_sha256(HISTORY)
+        assert (record.seed, record.history_steps) == (0, HISTORY.steps)
+        assert record.seconds > 0
+        assert run_models(tmp_path).find(record.name)[0] == record
+    of_gan = next(record for record in records if record.kind == "gan")
+    assert of_gan.scores == models.gan.training
 
 
 def test_a_damaged_file_is_trained_anew_with_a_warning(
