@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+
 class ModelFileError(Exception):
     """A file that should hold a trained model does not."""
 
