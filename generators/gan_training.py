@@ -45,10 +45,10 @@ from generators.training_loop import (
 HYPER_PARAMETERS: Mapping[str, float] = {
     "batch": 24,
     "steps": 240,
-    "generator_rate": 3e-4,
+    "generator_rate": 1e-4,
     "critic_rate": 3e-4,
     "average": 0.98,
-    "instance_noise": 0.5,
+    "instance_noise": 0.1,
     "peak_share": 0.25,
     "checks": 8,
     "patience": 3,
