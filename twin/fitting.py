@@ -66,10 +66,7 @@ class Case:
         """By the performance model; if `lasting`, as if the traffic had been so for ever."""
         model = PerformanceModel(self.indexing, residual)
         since_s = self.sample.since_s
-        if lasting or since_s is None:
-            onset = None
-        else:
-            onset = Onset(since_s, since_s + self.sample.duration_s)
+        onset = None if lasting else Onset(since_s, since_s + self.sample.duration_s)
         states = model.predict_all(self.routed, self.od_bps[None], self.frame_bits, onset)
         return states.od_delay_ms[0], states.od_p95_ms[0], states.od_loss[0]
 
