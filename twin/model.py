@@ -1,8 +1,8 @@
 """The performance model: what a routing does to a traffic matrix on the network as it is.
 
-Every link is a finite queue (queueing.py), or one for each service class (priorities.py). A full
-queue thins the traffic that goes on, so loads and losses are a fixed point, found by a few rounds
-of substitution.
+Every link is a finite queue (queueing.py), or one for each service class (priorities.py). A link
+lets on no more than its rate: the rest is lost, or while its queue fills (onset.py) kept there. So
+loads and what goes on are a fixed point, found by a few rounds of substitution.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from twin.residual import Residual
 from twin.routed_pairs import RoutedPairs
 
 _ROUNDS = 6  # the loads of the Abilene network settle to 0.1 % in four
-_SETTLED = 1e-6  # change of a link's loss below which a case needs no further round
+_SETTLED = 1e-6  # change of what a link holds back below which a case needs no further round
 _NORMAL_P95 = 1.645
 _NEXT_TO_NOTHING_BPS = 1e-6
 FRAME_BITS = 1442 * 8.0
@@ -97,6 +97,18 @@ class Predictions:
         )
 
 
+@dataclass(frozen=True)
+class _Flows:
+    """The fixed point. Arrays are (classes, cases, links), but for `variance` (cases, links)."""
+
+    offered_bps: FloatArray
+    loss: FloatArray
+    """Share of what is offered that is lost."""
+    held: FloatArray
+    """Share that does not go on: what is lost, and what stays in a queue that fills."""
+    variance: FloatArray
+
+
 class PerformanceModel:
     """Predicts load, delay and loss of every link and pair, for one topology."""
 
@@ -134,7 +146,9 @@ class PerformanceModel:
         branches = self.indexing.branches(routing)
         by_branch = fair_shares(branches.hops, flows[branches.pair] * branches.share, left_bps)
         elastic_bps = np.bincount(branches.pair, by_branch, len(flows)).astype(np.float64)
-        return self.predict(routing, od_bps + elastic_bps), elastic_bps
+        # They are rates on links already, which the gain makes of what counters tell.
+        counted_bps = od_bps + elastic_bps / self.correction.load_gain
+        return self.predict(routing, counted_bps), elastic_bps
 
     def predict_all(
         self,
@@ -149,8 +163,8 @@ class PerformanceModel:
         """
         sent = od_bps * self.correction.load_gain
         instants = onset.instants(FRAME_BITS / self.rate_bps) if onset else None
-        offered, loss, variance = self._settled(routed, sent, instants)
-        return self._summarise(routed, sent, offered, loss, variance, frame_bits, instants)
+        flows = self._settled(routed, sent, instants)
+        return self._summarise(routed, sent, flows, frame_bits, instants)
 
     def path_delay_ms(self, routing: Ways, link_delay_ms: FloatArray) -> FloatArray:
         """Sum link delays (links,) over the route of every pair; NaN where there is no route."""
@@ -158,27 +172,26 @@ class PerformanceModel:
 
     def _settled(
         self, routed: RoutedPairs, sent: FloatArray, instants: FloatArray | None
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Offered load and loss (classes, cases, links), and variance (cases, links).
-
-        Settled cases are left alone.
-        """
+    ) -> _Flows:
+        """Settled cases are left alone."""
         ix, rate_bps, by_class = self.indexing, self.rate_bps, self._priorities.split(sent)
         loss = np.tile(ix.loss, (*by_class.shape[:2], 1))
-        offered = _loads(routed, by_class, loss)
+        held = loss.copy()
+        offered = _loads(routed, by_class, held)
         variance = self._variance(routed, sent, offered.sum(axis=0))
         moving = np.arange(len(sent))
         for _ in range(_ROUNDS):
             queues = self._priorities.queues(offered[:, moving] / rate_bps, instants)
-            full = queues.loss(variance[moving], ix.queue_packets)
-            new = 1 - (1 - full) * (1 - ix.loss)
-            restless = np.abs(new - loss[:, moving]).max(axis=(0, 2), initial=0.0) > _SETTLED
-            loss[:, moving] = new
+            kept = 1 - queues.loss(variance[moving], ix.queue_packets)
+            loss[:, moving] = 1 - kept * (1 - ix.loss)
+            new = 1 - np.minimum(kept, 1 / np.maximum(queues.load, 1.0)) * (1 - ix.loss)
+            restless = np.abs(new - held[:, moving]).max(axis=(0, 2), initial=0.0) > _SETTLED
+            held[:, moving] = new
             moving = moving[restless]
             if not len(moving):
                 break
-            offered[:, moving] = _loads(routed, by_class[:, moving], loss[:, moving])
-        return offered, loss, variance
+            offered[:, moving] = _loads(routed, by_class[:, moving], held[:, moving])
+        return _Flows(offered, loss, held, variance)
 
     def variance(self, routing: Ways, od_bps: FloatArray) -> FloatArray:
         """(links,) squared coefficient of variation of the arrivals, the residual included."""
@@ -199,18 +212,17 @@ class PerformanceModel:
         self,
         routed: RoutedPairs,
         sent: FloatArray,
-        offered: FloatArray,
-        loss: FloatArray,
-        variance: FloatArray,
+        flows: _Flows,
         frame_bits: FloatArray | None,
         instants: FloatArray | None,
     ) -> Predictions:
         ix, rate_bps, of_pairs = self.indexing, self.rate_bps, self._priorities.of_pairs
+        offered, loss, variance = flows.offered_bps, flows.loss, flows.variance
         all_offered = offered.sum(axis=0)
         utilisation = all_offered / rate_bps
         queues = self._priorities.queues(offered / rate_bps, instants)
         packet_ms = FRAME_BITS / rate_bps * 1e3
-        frames_per_s = (offered * (1 - loss)).sum(axis=(0, 2))[:, None] / FRAME_BITS
+        frames_per_s = (offered * (1 - flows.held)).sum(axis=(0, 2))[:, None] / FRAME_BITS
         machine_ms = self.residual.machine_ms(frames_per_s)  # (cases, 1)
         waiting_ms = queues.waiting_packets(variance, ix.queue_packets) * packet_ms
         deviation_ms = queues.waiting_deviation(variance, ix.queue_packets) * packet_ms
@@ -225,8 +237,10 @@ class PerformanceModel:
             of_pairs([routed.sums(of_class**2) for of_class in deviation_ms])
             + (self.residual.hop_spread * added_ms) ** 2,
         )
-        kept = of_pairs([routed.kept(of_class) for of_class in loss])
-        od_loss = np.where(routed.present, 1 - kept, 1.0)
+        kept, arriving = (
+            of_pairs([routed.kept(of_class) for of_class in share]) * routed.present
+            for share in (loss, flows.held)
+        )
         carried = np.where(routed.present, sent, 0.0)
         total = carried.sum(axis=1)
         weighted = (carried * np.nan_to_num(od_delay)).sum(axis=1)
@@ -237,16 +251,16 @@ class PerformanceModel:
             link_loss=_over_classes(loss, offered),
             od_delay_ms=od_delay,
             od_p95_ms=od_p95,
-            od_loss=od_loss,
-            od_goodput_bps=sent * (1 - od_loss),
+            od_loss=1 - kept,
+            od_goodput_bps=sent * arriving,
             max_utilisation=utilisation[:, : ix.cores].max(axis=1, initial=0.0),
             mean_delay_ms=np.divide(weighted, total, out=np.zeros_like(total), where=total > 0),
         )
 
 
-def _loads(routed: RoutedPairs, sent: FloatArray, loss: FloatArray) -> FloatArray:
+def _loads(routed: RoutedPairs, sent: FloatArray, held: FloatArray) -> FloatArray:
     """(classes, cases, links) what reaches each link of what each class sends."""
-    return np.array([routed.loads(*of_class) for of_class in zip(sent, loss, strict=True)])
+    return np.array([routed.loads(*of_class) for of_class in zip(sent, held, strict=True)])
 
 
 def _over_classes(values: FloatArray, offered: FloatArray) -> FloatArray:

@@ -50,7 +50,8 @@ class RoutedPairs:
 
         Args:
             sent_bps: (cases, pairs).
-            loss: (cases, links) share lost at each link: a pair is thinned link by link.
+            loss: (cases, links) share that does not go on at each link: a pair is thinned link by
+                link.
         """
         arriving = (sent_bps[:, self._branches.pair] * self._branches.share).T
         kept = self._with_filler(1 - loss.T)
