@@ -17,6 +17,7 @@ from twin.fair_shares import fair_shares
 from twin.indexing import FloatArray, Indexing
 from twin.onset import Onset
 from twin.priorities import Priorities
+from twin.queueing import waiting_packets
 from twin.residual import Residual
 from twin.routed_pairs import RoutedPairs
 
@@ -126,6 +127,11 @@ class PerformanceModel:
             rates[self.indexing.link[link]] *= factor
         return rates
 
+    @property
+    def classes(self) -> int:
+        """How many service classes the pairs have, on links that heed them."""
+        return self._priorities.classes
+
     def predict(
         self, routing: Ways, od_bps: FloatArray, frame_bits: FloatArray | None = None
     ) -> Prediction:
@@ -167,8 +173,22 @@ class PerformanceModel:
         return self._summarise(routed, sent, flows, frame_bits, instants)
 
     def path_delay_ms(self, routing: Ways, link_delay_ms: FloatArray) -> FloatArray:
-        """Sum link delays (links,) over the route of every pair; NaN where there is no route."""
-        return np.asarray(RoutedPairs(self.indexing, routing).sums(link_delay_ms[None])[0])
+        """(pairs,) sums of link delays (classes, links) over routes; NaN where there is none."""
+        routed = RoutedPairs(self.indexing, routing)
+        return self._priorities.of_pairs([routed.sums(one[None]) for one in link_delay_ms])[0]
+
+    def class_waits(self, routing: Ways, od_bps: FloatArray) -> FloatArray:
+        """(classes, links) how long each class waits, over how long all would in one queue."""
+        routed = RoutedPairs(self.indexing, routing)
+        by_class = self._priorities.split(od_bps[None] * self.correction.load_gain)
+        lost = np.tile(self.indexing.loss, (len(by_class), 1, 1))
+        load = _loads(routed, by_class, lost) / self.rate_bps
+        if len(load) == 1:
+            return np.ones(load[0].shape)
+        variance, room = self.variance(routing, od_bps), self.indexing.queue_packets
+        each = self._priorities.queues(load).waiting_packets(variance, room)[:, 0]
+        together = waiting_packets(load.sum(axis=0), variance, room)
+        return np.divide(each, together, out=np.ones_like(each), where=together > 0)
 
     def _settled(
         self, routed: RoutedPairs, sent: FloatArray, instants: FloatArray | None
