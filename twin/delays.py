@@ -106,7 +106,7 @@ class DelayTracker:
         # another, since senders emit in clumps (so measured, at several rates).
         waiting_ms = (waiting_bits + frame_bits) / rate_bps * 1e3
         frames_per_s = np.nansum(np.minimum(sent_bps, rate_bps)) / FRAME_BITS
-        waiting_ms += self._model.residual.machine_ms(frames_per_s)
+        waiting_ms += self._model.machine_ms(frames_per_s)
         return np.asarray(np.where(np.isnan(sent_bps), np.nan, waiting_ms))
 
     def _corrected(
@@ -139,7 +139,7 @@ class DelayTracker:
     def _link_delay_ms(self, start_s: float, end_s: float) -> FloatArray:
         """(classes, links)"""
         indexing = self._model.indexing
-        idle_ms = FRAME_BITS / self._model.rate_bps * 1e3 + self._model.residual.hop_ms
+        idle_ms = FRAME_BITS / self._model.rate_bps * 1e3 + self._model.machine_ms(np.zeros(1))
         looks = [look for look in self._looks if start_s < look.t_s <= end_s]
         if not looks:  # shorter than the spacing
             looks = (

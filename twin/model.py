@@ -175,7 +175,13 @@ class PerformanceModel:
     def path_delay_ms(self, routing: Ways, link_delay_ms: FloatArray) -> FloatArray:
         """(pairs,) sums of link delays (classes, links) over routes; NaN where there is none."""
         routed = RoutedPairs(self.indexing, routing)
-        return self._priorities.of_pairs([routed.sums(one[None]) for one in link_delay_ms])[0]
+        by_class = [routed.sums(of_class[None]) for of_class in link_delay_ms]
+        return np.asarray(self._priorities.of_pairs(by_class)[0])
+
+    def machine_ms(self, frames_per_s: FloatArray) -> FloatArray:
+        """(..., links) what the machine adds when all links together carry so much (..., 1)."""
+        core = np.arange(len(self.indexing.directions)) < self.indexing.cores
+        return self.residual.machine_ms(frames_per_s, core)
 
     def class_waits(self, routing: Ways, od_bps: FloatArray) -> FloatArray:
         """(classes, links) how long each class waits, over how long all would in one queue."""
@@ -198,10 +204,13 @@ class PerformanceModel:
         loss = np.tile(ix.loss, (*by_class.shape[:2], 1))
         held = loss.copy()
         offered = _loads(routed, by_class, held)
-        variance = self._variance(routed, sent, offered.sum(axis=0))
+        streams = self._streams(routed, sent)
+        variance = np.empty(offered.shape[1:])
         moving = np.arange(len(sent))
         for _ in range(_ROUNDS):
             queues = self._priorities.queues(offered[:, moving] / rate_bps, instants)
+            load = offered[:, moving].sum(axis=0) / rate_bps
+            variance[moving] = self._variance(load, streams[:, moving])
             kept = 1 - queues.loss(variance[moving], ix.queue_packets)
             loss[:, moving] = 1 - kept * (1 - ix.loss)
             new = 1 - np.minimum(kept, 1 / np.maximum(queues.load, 1.0)) * (1 - ix.loss)
@@ -217,16 +226,21 @@ class PerformanceModel:
         """(links,) squared coefficient of variation of the arrivals, the residual included."""
         routed = RoutedPairs(self.indexing, routing)
         sent = od_bps[None] * self.correction.load_gain
-        offered = routed.loads(sent, self.indexing.loss[None])
-        return np.asarray(self._variance(routed, sent, offered)[0])
+        load = routed.loads(sent, self.indexing.loss[None]) / self.rate_bps
+        return np.asarray(self._variance(load, self._streams(routed, sent))[0])
 
-    def _variance(self, routed: RoutedPairs, sent: FloatArray, offered: FloatArray) -> FloatArray:
+    def _streams(self, routed: RoutedPairs, sent: FloatArray) -> FloatArray:
+        """(2, cases, links) concentration of the streams, and of the pairs, if that counts."""
+        if not self.residual.tells_streams:
+            return np.ones((2, len(sent), 1))
+        return np.array([routed.concentration(sent), routed.pair_concentration(sent)])
+
+    def _variance(self, load: FloatArray, streams: FloatArray) -> FloatArray:
         """(cases, links) squared coefficient of variation of the arrivals."""
-        factor: float | FloatArray = self.residual.variance_gain
-        if self.residual.streams_exponent or self.residual.load_exponent:
-            concentration = routed.concentration(sent)
-            factor = self.residual.variance_factor(offered / self.rate_bps, concentration)
-        return np.broadcast_to(self.correction.variance * factor, offered.shape)
+        residual, variance = self.residual, self.correction.variance
+        if not residual.tells_streams:
+            return np.full(load.shape, variance * residual.variance_gain)
+        return residual.variance(variance, load, *streams)
 
     def _summarise(
         self,
@@ -243,7 +257,7 @@ class PerformanceModel:
         queues = self._priorities.queues(offered / rate_bps, instants)
         packet_ms = FRAME_BITS / rate_bps * 1e3
         frames_per_s = (offered * (1 - flows.held)).sum(axis=(0, 2))[:, None] / FRAME_BITS
-        machine_ms = self.residual.machine_ms(frames_per_s)  # (cases, 1)
+        machine_ms = self.machine_ms(frames_per_s)
         waiting_ms = queues.waiting_packets(variance, ix.queue_packets) * packet_ms
         deviation_ms = queues.waiting_deviation(variance, ix.queue_packets) * packet_ms
         delay = ix.delay_ms + waiting_ms + packet_ms + machine_ms
@@ -251,7 +265,7 @@ class PerformanceModel:
         if frame_bits is not None:
             smaller_ms = (frame_bits - FRAME_BITS) * 1e3
             od_delay = od_delay + smaller_ms * routed.sums(1 / rate_bps[None])
-        added_ms = machine_ms * routed.links
+        added_ms = routed.sums(machine_ms)
         od_p95 = od_delay + self.residual.tail * beyond_mean_ms(
             of_pairs([routed.sums(of_class) for of_class in waiting_ms]) + added_ms,
             of_pairs([routed.sums(of_class**2) for of_class in deviation_ms])

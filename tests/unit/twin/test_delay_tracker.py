@@ -36,9 +36,9 @@ def tracked(
 
 
 def test_what_the_machine_adds_at_every_link_counts() -> None:
-    theory, calibrated = tracked(Residual()), tracked(Residual(hop_ms=2.0))
+    theory, calibrated = tracked(Residual()), tracked(Residual(hop_ms=2.0, access_ms=0.5))
     pair = TOPOLOGY.od_pairs.index(("h1", "h3"))
-    assert calibrated[pair] - theory[pair] == pytest.approx(2.0 * 4, abs=0.01)
+    assert calibrated[pair] - theory[pair] == pytest.approx(2 * 2.0 + 2 * 0.5, abs=0.01)
 
 
 def test_smoother_arrivals_wait_less() -> None:
