@@ -2,23 +2,29 @@
 
 M/M/1 and M/D/1 know no end of their queue, so above `_NEARLY_FULL` they are taken at that load;
 what a link cannot carry is lost. M/M/1/K has the real bound. The service time is that of the
-largest frame. L. Kleinrock, "Queueing Systems", volume 1, Wiley 1975, chapters 3 and 5.
+largest frame. What the machine adds at every link can be fitted to samples.
+
+L. Kleinrock, "Queueing Systems", volume 1, Wiley 1975, chapters 3 and 5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.optimize import minimize
 
-from twin.fitting import Case
+from twin.fitting import Case, Told
 from twin.indexing import FloatArray
 from twin.model import FRAME_BITS, beyond_mean_ms
 from twin.routed_pairs import RoutedPairs
 
 _NEARLY_FULL = 0.99
 _ROUNDS = 6
+_FIRST_GUESS = (0.2, 0.1)
 
+Machine = tuple[float, float]
+"""Milliseconds that the machine adds at every core and every access link."""
 Queue = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
 """From (links,) load and room: mean and variance of the packets that one waits for, and loss."""
 
@@ -52,8 +58,8 @@ def mm1k(load: FloatArray, room: FloatArray) -> tuple[FloatArray, FloatArray, Fl
     return mean, met @ places**2 - mean**2 + mean, lost
 
 
-def predict(case: Case, queue: Queue) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(pairs,) mean delay and p95 in milliseconds, and loss, by `queue` at every link."""
+def predict(case: Case, queue: Queue, machine: Machine = (0.0, 0.0)) -> Told:
+    """What `queue` says, at every link."""
     ix, routed = case.indexing, case.routed
     loss = np.zeros((1, len(ix.directions)))
     for _ in range(_ROUNDS):
@@ -64,8 +70,30 @@ def predict(case: Case, queue: Queue) -> tuple[FloatArray, FloatArray, FloatArra
     waiting_ms = _path(routed, mean * packet_ms)
     idle_ms = _path(routed, ix.delay_ms) + case.frame_bits * 1e3 * _path(routed, 1 / ix.rate_bps)
     beyond_ms = beyond_mean_ms(waiting_ms, _path(routed, variance * packet_ms**2))
-    delay_ms = waiting_ms + idle_ms
+    delay_ms = waiting_ms + idle_ms + np.array(machine) @ _crossed(case)
     return delay_ms, delay_ms + beyond_ms, 1 - routed.kept(loss)[0]
+
+
+def fitted_machine(cases: Sequence[Case], queue: Queue) -> Machine:
+    """What the machine adds, so that relative errors of mean delays are least."""
+    counted = [case.counted for case in cases]
+    told = [predict(case, queue)[0][some] for case, some in zip(cases, counted, strict=True)]
+    crossed = [_crossed(case)[:, some] for case, some in zip(cases, counted, strict=True)]
+    real = [case.mean_ms[some] for case, some in zip(cases, counted, strict=True)]
+    told_ms, real_ms, links = np.concatenate(told), np.concatenate(real), np.hstack(crossed)
+
+    def off(machine_ms: FloatArray) -> float:
+        return float(np.abs((told_ms + np.abs(machine_ms) @ links) / real_ms - 1).mean())
+
+    core_ms, access_ms = np.abs(minimize(off, _FIRST_GUESS, method="Nelder-Mead").x)
+    return float(core_ms), float(access_ms)
+
+
+def _crossed(case: Case) -> FloatArray:
+    """(2, pairs) how many core and access links each crosses."""
+    ix = case.indexing
+    core = (np.arange(len(ix.directions)) < ix.cores).astype(np.float64)
+    return np.array([_path(case.routed, links) for links in (core, 1 - core)])
 
 
 def _path(routed: RoutedPairs, links: FloatArray) -> FloatArray:

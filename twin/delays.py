@@ -3,7 +3,8 @@
 Below saturation waiting is random, and the queueing formula tells its mean. Near saturation and
 above it a stationary formula says little: queues build up and drain, and behind another saturated
 link packets arrive so evenly that they hardly wait. There the counters at both ends of a link tell:
-what was sent and has not arrived is queued, under way, or lost.
+what was sent and has not arrived is queued, under way, or lost. They do not tell service classes
+apart: what is queued is shared out as the performance model says.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _FOLLOW = 0.3  # share by which the reference follows: counters are read some mi
 class _Look:
     t_s: float
     waiting_ms: FloatArray
+    """(classes, links)"""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ class DelayTracker:
         frame_bits = np.where(np.isnan(frame_bits), FRAME_BITS, frame_bits)
         od_bps = np.nan_to_num(mirror.od_bps(now_s, _LOAD_WINDOW_S))
         variance = self._model.variance(mirror.routing, od_bps)
+        of_classes = self._model.class_waits(mirror.routing, od_bps)
         while self._next_s <= now_s - _LAG_S:
-            waiting_ms = self._look(mirror, self._next_s, frame_bits, variance)
+            waiting_ms = self._look(mirror, self._next_s, frame_bits, variance, of_classes)
             self._looks.append(_Look(self._next_s, waiting_ms))
             self._next_s += SAMPLE_S
         if not self._epochs or self._epochs[-1].routing != mirror.routing:
@@ -84,21 +87,26 @@ class DelayTracker:
         return total
 
     def _look(
-        self, mirror: Mirror, t_s: float, frame_bits: FloatArray, variance: FloatArray
+        self,
+        mirror: Mirror,
+        t_s: float,
+        frame_bits: FloatArray,
+        variance: FloatArray,
+        of_classes: FloatArray,
     ) -> FloatArray:
-        """(links,) waiting at one instant, what the machine adds included; NaN: not known."""
+        """(classes, links) waiting at one instant, with what the machine adds; NaN: not known."""
         indexing = self._model.indexing
         rate_bps = self._model.rate_bps
         sent_bps = mirror.mean_sent_bps(t_s - _LOAD_WINDOW_S, t_s)
         formula_bits = frame_bits * waiting_packets(
             np.nan_to_num(sent_bps / rate_bps), variance, indexing.queue_packets
         )
-        waiting_bits = self._corrected(mirror, t_s, sent_bps, formula_bits, frame_bits)
+        waiting_bits = of_classes * self._corrected(mirror, t_s, sent_bps, formula_bits, frame_bits)
         # One frame more than the queue alone: its own transmission, or for a small packet that of
         # another, since senders emit in clumps (so measured, at several rates).
         waiting_ms = (waiting_bits + frame_bits) / rate_bps * 1e3
         frames_per_s = np.nansum(np.minimum(sent_bps, rate_bps)) / FRAME_BITS
-        waiting_ms += self._model.residual.machine_ms(frames_per_s)
+        waiting_ms += self._model.machine_ms(frames_per_s)
         return np.asarray(np.where(np.isnan(sent_bps), np.nan, waiting_ms))
 
     def _corrected(
@@ -129,14 +137,16 @@ class DelayTracker:
         return np.asarray(np.where(calm | np.isnan(counted), formula_bits, counted))
 
     def _link_delay_ms(self, start_s: float, end_s: float) -> FloatArray:
+        """(classes, links)"""
         indexing = self._model.indexing
-        idle_ms = FRAME_BITS / self._model.rate_bps * 1e3 + self._model.residual.hop_ms
+        idle_ms = FRAME_BITS / self._model.rate_bps * 1e3 + self._model.machine_ms(np.zeros(1))
         looks = [look for look in self._looks if start_s < look.t_s <= end_s]
         if not looks:  # shorter than the spacing
             looks = (
                 [min(self._looks, key=lambda look: abs(look.t_s - end_s))] if self._looks else []
             )
-        waiting = np.array([look.waiting_ms for look in looks]).reshape(-1, len(idle_ms))
+        unknown = np.full((self._model.classes, len(idle_ms)), np.nan)
+        waiting = np.array([look.waiting_ms for look in looks] or [unknown])
         known = ~np.isnan(waiting)
         mean_ms = np.nansum(waiting, axis=0) / np.maximum(known.sum(axis=0), 1)
         return np.asarray(np.where(known.any(axis=0), mean_ms, idle_ms) + indexing.delay_ms)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -24,22 +25,26 @@ COVERAGE = 0.9
 """Of the intervals."""
 FEWEST_PACKETS = 20
 """Of a pair in a sample: of fewer, neither mean nor p95 says anything."""
-_MARGIN_SHARE = 0.25
-"""Of the samples, what the margins are measured on instead of being fitted to."""
+_FOLDS = 4
+"""Into which samples are parted: errors on each, fitted to the others, make the margins."""
 _TYPICAL_ERROR = 0.1
 """Relative errors beyond count linearly, not by their square."""
 _EVALUATIONS = 40
 
-_FITTED: dict[str, tuple[float, float, float]] = {
-    "variance_gain": (1.0, 0.02, 30.0),
-    "streams_exponent": (0.3, 0.0, 2.0),
-    "load_exponent": (0.0, -3.0, 3.0),
-    "hop_ms": (0.2, 0.0, 5.0),
-    "hop_ms_per_load": (0.1, 0.0, 5.0),
-    "hop_spread": (1.0, 0.1, 5.0),
-    "tail": (1.0, 0.3, 3.0),
+_FITTED: dict[str, tuple[float, float]] = {
+    "variance_gain": (0.02, 30.0),
+    "streams_exponent": (0.0, 2.0),
+    "lasting_share": (0.0, 1.0),
+    "hop_ms": (0.0, 5.0),
+    "hop_ms_per_load": (0.0, 5.0),
+    "access_ms": (0.0, 5.0),
+    "hop_spread": (0.1, 5.0),
+    "tail": (0.3, 3.0),
 }
-"""Where the search begins, and its bounds."""
+"""What is searched for, and its bounds."""
+_FIRST_GUESS = Residual(
+    streams_exponent=0.3, lasting_share=0.05, hop_ms=0.2, hop_ms_per_load=0.1, access_ms=0.1
+)
 
 
 Told = tuple[FloatArray, FloatArray, FloatArray]
@@ -66,10 +71,7 @@ class Case:
         """By the performance model; if `lasting`, as if the traffic had been so for ever."""
         model = PerformanceModel(self.indexing, residual)
         since_s = self.sample.since_s
-        if lasting or since_s is None:
-            onset = None
-        else:
-            onset = Onset(since_s, since_s + self.sample.duration_s)
+        onset = None if lasting else Onset(since_s, since_s + self.sample.duration_s)
         states = model.predict_all(self.routed, self.od_bps[None], self.frame_bits, onset)
         return states.od_delay_ms[0], states.od_p95_ms[0], states.od_loss[0]
 
@@ -101,32 +103,39 @@ def errors_of(cases: Sequence[Case], predict: Callable[[Case], Told]) -> Errors:
     return Errors(np.concatenate(delay), np.concatenate(p95), np.concatenate(loss))
 
 
-def fit(cases: Sequence[Case], seed: int = 0) -> Residual:
-    """The residual that explains the cases, with margins from cases that it was not fitted to."""
-    order = np.random.default_rng(seed).permutation(len(cases))
-    held = int(np.ceil(_MARGIN_SHARE * len(cases)))
-    fitted = _search([cases[at] for at in order[held:]])
-    seen = errors_of([cases[at] for at in order[:held]], lambda case: case.told(fitted))
+def fit(cases: Sequence[Case], seed: int = 0, *, lasting: bool = False) -> Residual:
+    """The residual that explains the cases, with margins from errors on cases that were left out.
+
+    All cases are left out once, in `_FOLDS` parts. For `lasting` see `Case.told`.
+    """
+    fitted = _search(cases, lasting, _FIRST_GUESS)
+    parts = (np.random.default_rng(seed).permutation(len(cases)) % _FOLDS).tolist()
+    seen = []
+    for fold in range(_FOLDS):
+        others = [case for case, part in zip(cases, parts, strict=True) if part != fold]
+        left_out = [case for case, part in zip(cases, parts, strict=True) if part == fold]
+        rest = _search(others, lasting, fitted)
+        seen.append(errors_of(left_out, partial(Case.told, residual=rest, lasting=lasting)))
     return msgspec.structs.replace(
         fitted,
-        delay_margin=margin(np.abs(seen.delay), COVERAGE),
-        p95_margin=margin(np.abs(seen.p95), COVERAGE),
-        loss_margin=margin(np.abs(seen.loss), COVERAGE),
+        delay_margin=margin(np.abs(np.concatenate([one.delay for one in seen])), COVERAGE),
+        p95_margin=margin(np.abs(np.concatenate([one.p95 for one in seen])), COVERAGE),
+        loss_margin=margin(np.abs(np.concatenate([one.loss for one in seen])), COVERAGE),
     )
 
 
-def _search(cases: Sequence[Case]) -> Residual:
+def _search(cases: Sequence[Case], lasting: bool, start: Residual) -> Residual:
     names = list(_FITTED)
-    starts, lows, highs = map(np.array, zip(*_FITTED.values(), strict=True))
+    lows, highs = map(np.array, zip(*_FITTED.values(), strict=True))
 
     def off(values: FloatArray) -> FloatArray:
         residual = Residual(**dict(zip(names, map(float, values), strict=True)))
-        errors = errors_of(cases, lambda case: case.told(residual))
+        errors = errors_of(cases, lambda case: case.told(residual, lasting=lasting))
         return np.concatenate([errors.delay, errors.p95 / 2])
 
     found = least_squares(
         off,
-        starts,
+        np.array([getattr(start, name) for name in names]),
         bounds=(lows, highs),
         loss="soft_l1",
         f_scale=_TYPICAL_ERROR,

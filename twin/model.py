@@ -1,8 +1,8 @@
 """The performance model: what a routing does to a traffic matrix on the network as it is.
 
-Every link is a finite queue (queueing.py), or one for each service class (priorities.py). A full
-queue thins the traffic that goes on, so loads and losses are a fixed point, found by a few rounds
-of substitution.
+Every link is a finite queue (queueing.py), or one for each service class (priorities.py). A link
+lets on no more than its rate: the rest is lost, or while its queue fills (onset.py) kept there. So
+loads and what goes on are a fixed point, found by a few rounds of substitution.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from twin.fair_shares import fair_shares
 from twin.indexing import FloatArray, Indexing
 from twin.onset import Onset
 from twin.priorities import Priorities
+from twin.queueing import waiting_packets
 from twin.residual import Residual
 from twin.routed_pairs import RoutedPairs
 
 _ROUNDS = 6  # the loads of the Abilene network settle to 0.1 % in four
-_SETTLED = 1e-6  # change of a link's loss below which a case needs no further round
+_SETTLED = 1e-6  # change of what a link holds back below which a case needs no further round
 _NORMAL_P95 = 1.645
 _NEXT_TO_NOTHING_BPS = 1e-6
 FRAME_BITS = 1442 * 8.0
@@ -97,6 +98,18 @@ class Predictions:
         )
 
 
+@dataclass(frozen=True)
+class _Flows:
+    """The fixed point. Arrays are (classes, cases, links), but for `variance` (cases, links)."""
+
+    offered_bps: FloatArray
+    loss: FloatArray
+    """Share of what is offered that is lost."""
+    held: FloatArray
+    """Share that does not go on: what is lost, and what stays in a queue that fills."""
+    variance: FloatArray
+
+
 class PerformanceModel:
     """Predicts load, delay and loss of every link and pair, for one topology."""
 
@@ -113,6 +126,11 @@ class PerformanceModel:
         for link, factor in self.correction.capacity_factor.items():
             rates[self.indexing.link[link]] *= factor
         return rates
+
+    @property
+    def classes(self) -> int:
+        """How many service classes the pairs have, on links that heed them."""
+        return self._priorities.classes
 
     def predict(
         self, routing: Ways, od_bps: FloatArray, frame_bits: FloatArray | None = None
@@ -134,7 +152,9 @@ class PerformanceModel:
         branches = self.indexing.branches(routing)
         by_branch = fair_shares(branches.hops, flows[branches.pair] * branches.share, left_bps)
         elastic_bps = np.bincount(branches.pair, by_branch, len(flows)).astype(np.float64)
-        return self.predict(routing, od_bps + elastic_bps), elastic_bps
+        # They are rates on links already, which the gain makes of what counters tell.
+        counted_bps = od_bps + elastic_bps / self.correction.load_gain
+        return self.predict(routing, counted_bps), elastic_bps
 
     def predict_all(
         self,
@@ -149,69 +169,95 @@ class PerformanceModel:
         """
         sent = od_bps * self.correction.load_gain
         instants = onset.instants(FRAME_BITS / self.rate_bps) if onset else None
-        offered, loss, variance = self._settled(routed, sent, instants)
-        return self._summarise(routed, sent, offered, loss, variance, frame_bits, instants)
+        flows = self._settled(routed, sent, instants)
+        return self._summarise(routed, sent, flows, frame_bits, instants)
 
     def path_delay_ms(self, routing: Ways, link_delay_ms: FloatArray) -> FloatArray:
-        """Sum link delays (links,) over the route of every pair; NaN where there is no route."""
-        return np.asarray(RoutedPairs(self.indexing, routing).sums(link_delay_ms[None])[0])
+        """(pairs,) sums of link delays (classes, links) over routes; NaN where there is none."""
+        routed = RoutedPairs(self.indexing, routing)
+        by_class = [routed.sums(of_class[None]) for of_class in link_delay_ms]
+        return np.asarray(self._priorities.of_pairs(by_class)[0])
+
+    def machine_ms(self, frames_per_s: FloatArray) -> FloatArray:
+        """(..., links) what the machine adds when all links together carry so much (..., 1)."""
+        core = np.arange(len(self.indexing.directions)) < self.indexing.cores
+        return self.residual.machine_ms(frames_per_s, core)
+
+    def class_waits(self, routing: Ways, od_bps: FloatArray) -> FloatArray:
+        """(classes, links) how long each class waits, over how long all would in one queue."""
+        routed = RoutedPairs(self.indexing, routing)
+        by_class = self._priorities.split(od_bps[None] * self.correction.load_gain)
+        lost = np.tile(self.indexing.loss, (len(by_class), 1, 1))
+        load = _loads(routed, by_class, lost) / self.rate_bps
+        if len(load) == 1:
+            return np.ones(load[0].shape)
+        variance, room = self.variance(routing, od_bps), self.indexing.queue_packets
+        each = self._priorities.queues(load).waiting_packets(variance, room)[:, 0]
+        together = waiting_packets(load.sum(axis=0), variance, room)
+        return np.divide(each, together, out=np.ones_like(each), where=together > 0)
 
     def _settled(
         self, routed: RoutedPairs, sent: FloatArray, instants: FloatArray | None
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Offered load and loss (classes, cases, links), and variance (cases, links).
-
-        Settled cases are left alone.
-        """
+    ) -> _Flows:
+        """Settled cases are left alone."""
         ix, rate_bps, by_class = self.indexing, self.rate_bps, self._priorities.split(sent)
         loss = np.tile(ix.loss, (*by_class.shape[:2], 1))
-        offered = _loads(routed, by_class, loss)
-        variance = self._variance(routed, sent, offered.sum(axis=0))
+        held = loss.copy()
+        offered = _loads(routed, by_class, held)
+        streams = self._streams(routed, sent)
+        variance = np.empty(offered.shape[1:])
         moving = np.arange(len(sent))
         for _ in range(_ROUNDS):
             queues = self._priorities.queues(offered[:, moving] / rate_bps, instants)
-            full = queues.loss(variance[moving], ix.queue_packets)
-            new = 1 - (1 - full) * (1 - ix.loss)
-            restless = np.abs(new - loss[:, moving]).max(axis=(0, 2), initial=0.0) > _SETTLED
-            loss[:, moving] = new
+            load = offered[:, moving].sum(axis=0) / rate_bps
+            variance[moving] = self._variance(load, streams[:, moving])
+            kept = 1 - queues.loss(variance[moving], ix.queue_packets)
+            loss[:, moving] = 1 - kept * (1 - ix.loss)
+            new = 1 - np.minimum(kept, 1 / np.maximum(queues.load, 1.0)) * (1 - ix.loss)
+            restless = np.abs(new - held[:, moving]).max(axis=(0, 2), initial=0.0) > _SETTLED
+            held[:, moving] = new
             moving = moving[restless]
             if not len(moving):
                 break
-            offered[:, moving] = _loads(routed, by_class[:, moving], loss[:, moving])
-        return offered, loss, variance
+            offered[:, moving] = _loads(routed, by_class[:, moving], held[:, moving])
+        return _Flows(offered, loss, held, variance)
 
     def variance(self, routing: Ways, od_bps: FloatArray) -> FloatArray:
         """(links,) squared coefficient of variation of the arrivals, the residual included."""
         routed = RoutedPairs(self.indexing, routing)
         sent = od_bps[None] * self.correction.load_gain
-        offered = routed.loads(sent, self.indexing.loss[None])
-        return np.asarray(self._variance(routed, sent, offered)[0])
+        load = routed.loads(sent, self.indexing.loss[None]) / self.rate_bps
+        return np.asarray(self._variance(load, self._streams(routed, sent))[0])
 
-    def _variance(self, routed: RoutedPairs, sent: FloatArray, offered: FloatArray) -> FloatArray:
+    def _streams(self, routed: RoutedPairs, sent: FloatArray) -> FloatArray:
+        """(2, cases, links) concentration of the streams, and of the pairs, if that counts."""
+        if not self.residual.tells_streams:
+            return np.ones((2, len(sent), 1))
+        return np.array([routed.concentration(sent), routed.pair_concentration(sent)])
+
+    def _variance(self, load: FloatArray, streams: FloatArray) -> FloatArray:
         """(cases, links) squared coefficient of variation of the arrivals."""
-        factor: float | FloatArray = self.residual.variance_gain
-        if self.residual.streams_exponent or self.residual.load_exponent:
-            concentration = routed.concentration(sent)
-            factor = self.residual.variance_factor(offered / self.rate_bps, concentration)
-        return np.broadcast_to(self.correction.variance * factor, offered.shape)
+        residual, variance = self.residual, self.correction.variance
+        if not residual.tells_streams:
+            return np.full(load.shape, variance * residual.variance_gain)
+        return residual.variance(variance, load, *streams)
 
     def _summarise(
         self,
         routed: RoutedPairs,
         sent: FloatArray,
-        offered: FloatArray,
-        loss: FloatArray,
-        variance: FloatArray,
+        flows: _Flows,
         frame_bits: FloatArray | None,
         instants: FloatArray | None,
     ) -> Predictions:
         ix, rate_bps, of_pairs = self.indexing, self.rate_bps, self._priorities.of_pairs
+        offered, loss, variance = flows.offered_bps, flows.loss, flows.variance
         all_offered = offered.sum(axis=0)
         utilisation = all_offered / rate_bps
         queues = self._priorities.queues(offered / rate_bps, instants)
         packet_ms = FRAME_BITS / rate_bps * 1e3
-        frames_per_s = (offered * (1 - loss)).sum(axis=(0, 2))[:, None] / FRAME_BITS
-        machine_ms = self.residual.machine_ms(frames_per_s)  # (cases, 1)
+        frames_per_s = (offered * (1 - flows.held)).sum(axis=(0, 2))[:, None] / FRAME_BITS
+        machine_ms = self.machine_ms(frames_per_s)
         waiting_ms = queues.waiting_packets(variance, ix.queue_packets) * packet_ms
         deviation_ms = queues.waiting_deviation(variance, ix.queue_packets) * packet_ms
         delay = ix.delay_ms + waiting_ms + packet_ms + machine_ms
@@ -219,14 +265,16 @@ class PerformanceModel:
         if frame_bits is not None:
             smaller_ms = (frame_bits - FRAME_BITS) * 1e3
             od_delay = od_delay + smaller_ms * routed.sums(1 / rate_bps[None])
-        added_ms = machine_ms * routed.links
+        added_ms = routed.sums(machine_ms)
         od_p95 = od_delay + self.residual.tail * beyond_mean_ms(
             of_pairs([routed.sums(of_class) for of_class in waiting_ms]) + added_ms,
             of_pairs([routed.sums(of_class**2) for of_class in deviation_ms])
             + (self.residual.hop_spread * added_ms) ** 2,
         )
-        kept = of_pairs([routed.kept(of_class) for of_class in loss])
-        od_loss = np.where(routed.present, 1 - kept, 1.0)
+        kept, arriving = (
+            of_pairs([routed.kept(of_class) for of_class in share]) * routed.present
+            for share in (loss, flows.held)
+        )
         carried = np.where(routed.present, sent, 0.0)
         total = carried.sum(axis=1)
         weighted = (carried * np.nan_to_num(od_delay)).sum(axis=1)
@@ -237,16 +285,16 @@ class PerformanceModel:
             link_loss=_over_classes(loss, offered),
             od_delay_ms=od_delay,
             od_p95_ms=od_p95,
-            od_loss=od_loss,
-            od_goodput_bps=sent * (1 - od_loss),
+            od_loss=1 - kept,
+            od_goodput_bps=sent * arriving,
             max_utilisation=utilisation[:, : ix.cores].max(axis=1, initial=0.0),
             mean_delay_ms=np.divide(weighted, total, out=np.zeros_like(total), where=total > 0),
         )
 
 
-def _loads(routed: RoutedPairs, sent: FloatArray, loss: FloatArray) -> FloatArray:
+def _loads(routed: RoutedPairs, sent: FloatArray, held: FloatArray) -> FloatArray:
     """(classes, cases, links) what reaches each link of what each class sends."""
-    return np.array([routed.loads(*of_class) for of_class in zip(sent, loss, strict=True)])
+    return np.array([routed.loads(*of_class) for of_class in zip(sent, held, strict=True)])
 
 
 def _over_classes(values: FloatArray, offered: FloatArray) -> FloatArray:

@@ -91,9 +91,14 @@ class Priorities:
         self._members = [of_pair == one for one in np.unique(of_pair)]
         """Of each class that there is, first the one that goes first: (pairs,) who is in it."""
 
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+        return max(len(self._members), 1)
+
     def split(self, sent_bps: FloatArray) -> FloatArray:
         """(classes, cases, pairs) what each class sends, of all that is sent (cases, pairs)."""
-        if len(self._members) <= 1:
+        if self.classes == 1:
             return sent_bps[None]
         return np.array([np.where(members, sent_bps, 0.0) for members in self._members])
 

@@ -6,19 +6,28 @@ constant-rate streams), the number of waiting packets has a truncated exponentia
 exponent theta = 2 (rho - 1) / (rho c2). Well below saturation this is Kingman's formula
 rho c2 / (2 (1 - rho)), far above it a full queue with loss 1 - 1/rho.
 
+Senders of constant rates are no Poisson process however many they are: none runs ahead of its
+rate by more than a packet, so what has come until some instant varies like a Brownian bridge
+instead of a Brownian motion, and even at a load of 1 a queue stays short (`periodic`).
+
 J. M. Harrison, "Brownian Motion and Stochastic Flow Systems", Wiley 1985, chapter 5;
-J. F. C. Kingman, "The single server queue in heavy traffic", Proc. Camb. Phil. Soc. 57, 1961.
+J. F. C. Kingman, "The single server queue in heavy traffic", Proc. Camb. Phil. Soc. 57, 1961;
+J. Roberts, U. Mocci, J. Virtamo (eds), "Broadband Network Teletraffic", LNCS 1155, Springer 1996
+(the N*D/D/1 queue).
 """
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import erfcx
 
 FloatArray = npt.NDArray[np.float64]
 Variance = float | FloatArray
 
 _IDLE = 1e-3  # below this load a queue is empty
+_FAR = 1e3  # distance from saturation at which a bridge is a motion
+_ALONE = 0.999  # concentration of what is taken for a single stream
 _LARGEST_EXPONENT = 500.0  # keeps exp() finite; e**-500 is nothing
 
 
@@ -54,6 +63,25 @@ def loss_fraction(load: FloatArray, variance: Variance, room: FloatArray) -> Flo
     # The flow over the upper barrier is drift / (1 - exp(-z)); here per packet offered.
     lost = safe / room * variance / 2 * _over_barrier(safe)
     return np.where(load < _IDLE, 0.0, np.clip(lost, 0.0, 1.0))
+
+
+def periodic(load: FloatArray, variance: Variance, concentration: FloatArray) -> FloatArray:
+    """The share of the variance that counts where all streams have constant rates.
+
+    With it the mean wait, which is rho c2 / (2 (1 - rho)) for a Brownian motion, is that of the
+    bridge: the integral over x of exp(-2 x (c x + (1 - r) / r) / c2), with the load r and the
+    concentration c of the other streams, since no packet waits for its own stream.
+
+    Args:
+        load, variance: as in `waiting_packets`, over times shorter than any stream's period.
+        concentration: sum of the squared shares of the streams: 1 / N for N that are alike.
+    """
+    busy, own = np.maximum(load, _IDLE), np.minimum(concentration, _ALONE)
+    below = np.abs(busy - 1) / busy
+    scale = np.sqrt(2 * own / (1 - own) * variance)
+    distance = np.minimum(below / scale, _FAR)
+    of_others = np.minimum((below + own) / (1 - own) / scale, _FAR)
+    return np.asarray(np.sqrt(np.pi) * distance * erfcx(of_others))
 
 
 def _exponent(load: FloatArray, variance: Variance, room: FloatArray) -> FloatArray:

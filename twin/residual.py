@@ -1,11 +1,12 @@
 """What theory leaves over: a few numbers, learnt from packets, that every network shares.
 
-- The variance of the arrivals at a queue. Constant-rate streams are smoother than Poisson, and
-  packets that come off one link at its own rate never wait for each other behind it: what counts is
-  how many independent streams meet. A link's concentration is the sum of the squared shares of its
-  streams, 1 for a single one (the inverse of the effective number of streams).
+- The variance of the arrivals at a queue. Packets that come off one link at its own rate never
+  wait for each other behind it: what counts is how many independent streams meet. A link's
+  concentration is the sum of the squared shares of its streams, 1 for a single one (the inverse of
+  the effective number of streams). And senders have constant rates, so most of the variance cancels
+  out over their periods (queueing.py), by the concentration of pairs.
 - What the machine adds at every link: senders, switches and the link daemon share its processors,
-  so it grows with the frames that they handle.
+  so it grows with the frames that they handle. It is less at a host's link than between switches.
 
 The margins make a prediction an interval (conformal.py).
 """
@@ -18,7 +19,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from twin.indexing import FloatArray
+from twin.indexing import BoolArray, FloatArray
+from twin.queueing import periodic
 
 _ONE_STREAM = 0.01  # what remains of the variance where a single stream arrives
 _FRAMES_PER_S = 1e4
@@ -28,19 +30,21 @@ class ResidualError(Exception):
     """A file that should hold a residual does not."""
 
 
-class Residual(msgspec.Struct, frozen=True, kw_only=True):
+class Residual(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The default is theory alone."""
 
     variance_gain: float = 1.0
     """Of the variance that the model's correction states."""
     streams_exponent: float = 0.0
     """How the variance falls as fewer streams meet."""
-    load_exponent: float = 0.0
-    """How it changes with the load."""
+    lasting_share: float = 1.0
+    """Of the variance, what does not cancel out over the periods of senders of constant rates."""
     hop_ms: float = 0.0
-    """What the machine adds at every link."""
+    """What the machine adds at every core link."""
     hop_ms_per_load: float = 0.0
     """The same for every 10,000 frames/s that all links together carry."""
+    access_ms: float = 0.0
+    """What it adds at every access link, the host's own work included."""
     hop_spread: float = 1.0
     """Standard deviation of what the machine adds, in means; the links of a path suffer at once."""
     tail: float = 1.0
@@ -52,17 +56,34 @@ class Residual(msgspec.Struct, frozen=True, kw_only=True):
     loss_margin: float = 0.0
     """The measured loss lies within prediction +- margin."""
 
-    def variance_factor(self, load: FloatArray, concentration: FloatArray) -> FloatArray:
-        """By link, from its load and concentration."""
-        spread = np.maximum(1 - concentration, 0.0) + _ONE_STREAM
-        factor = spread**self.streams_exponent * np.exp(
-            self.load_exponent * (np.minimum(load, 1.5) - 1)
-        )
-        return np.asarray(self.variance_gain * factor)
+    @property
+    def tells_streams(self) -> bool:
+        """Whether the variance depends on the streams that meet."""
+        return self.streams_exponent > 0 or self.lasting_share < 1
 
-    def machine_ms(self, frames_per_s: FloatArray) -> FloatArray:
-        """What every link adds when all links together carry so much."""
-        return np.asarray(self.hop_ms + self.hop_ms_per_load * frames_per_s / _FRAMES_PER_S)
+    def variance(
+        self, variance: float, load: FloatArray, streams: FloatArray, pairs: FloatArray
+    ) -> FloatArray:
+        """Of the arrivals at each link, of what the model's correction states for all.
+
+        Args:
+            variance: the model's.
+            load: offered load over rate.
+            streams: concentration of what meets at the link.
+            pairs: concentration of the pairs that cross it.
+        """
+        meeting = np.maximum(1 - streams, 0.0) + _ONE_STREAM
+        short = variance * self.variance_gain * meeting**self.streams_exponent
+        lasting = self.lasting_share
+        return np.asarray(short * (lasting + (1 - lasting) * periodic(load, short, pairs)))
+
+    def machine_ms(self, frames_per_s: FloatArray, core: BoolArray) -> FloatArray:
+        """(..., links) what is added at each when all together carry so much (..., 1).
+
+        `core` (links,) are those between switches.
+        """
+        between = self.hop_ms + self.hop_ms_per_load * frames_per_s / _FRAMES_PER_S
+        return np.where(core, between, self.access_ms)
 
     @property
     def has_margins(self) -> bool:

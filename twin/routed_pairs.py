@@ -50,7 +50,8 @@ class RoutedPairs:
 
         Args:
             sent_bps: (cases, pairs).
-            loss: (cases, links) share lost at each link: a pair is thinned link by link.
+            loss: (cases, links) share that does not go on at each link: a pair is thinned link by
+                link.
         """
         arriving = (sent_bps[:, self._branches.pair] * self._branches.share).T
         kept = self._with_filler(1 - loss.T)
@@ -67,13 +68,17 @@ class RoutedPairs:
         Packets off a link no faster are one stream, since they are spaced already; each branch
         that comes off a faster one is a stream of its own.
         """
+        streams = self._to_streams @ self._at_positions(sent_bps)  # (streams, cases)
+        return _concentration(self._stream_links, streams)
+
+    def pair_concentration(self, sent_bps: FloatArray) -> FloatArray:
+        """The same of the pairs, wherever they come from; each branch of a pair counts alone."""
+        return _concentration(self._to_links, self._at_positions(sent_bps))
+
+    def _at_positions(self, sent_bps: FloatArray) -> FloatArray:
+        """(longest x branches, cases) what would cross each position of every path without loss."""
         of_branch = (sent_bps[:, self._branches.pair] * self._branches.share).T
-        flat = np.tile(of_branch, (len(self._hops), 1))
-        streams = self._to_streams @ flat  # (streams, cases)
-        squares = self._stream_links @ (streams * streams)
-        loads = self._stream_links @ streams
-        shares = np.divide(squares, loads * loads, out=np.ones_like(loads), where=loads > 0)
-        return np.asarray(shares.T)
+        return np.tile(of_branch, (len(self._hops), 1))
 
     @cached_property
     def _streams(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -117,3 +122,10 @@ class RoutedPairs:
     def _with_filler(self, link_values: FloatArray) -> FloatArray:
         """(links + 1, cases): the filler changes nothing."""
         return np.vstack([link_values, np.ones((1, link_values.shape[1]))])
+
+
+def _concentration(to_links: sparse.csr_matrix, parts_bps: FloatArray) -> FloatArray:
+    """(cases, links) sum of the squared shares of what comes to each link; 1 where nothing does."""
+    squares, loads = to_links @ (parts_bps * parts_bps), to_links @ parts_bps
+    shares = np.divide(squares, loads * loads, out=np.ones_like(loads), where=loads > 0)
+    return np.asarray(shares.T)

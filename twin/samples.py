@@ -48,8 +48,8 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", kw_only=True):
     """Ethernet frames, as asked of the senders."""
     frame_bytes: tuple[float, ...]
     """Size of each pair's frames."""
-    since_s: float | None = None
-    """How long ago the traffic had begun, on empty queues, when the sample did; None: not known."""
+    since_s: float
+    """How long ago the traffic had begun, on empty queues, when the sample did."""
     duration_s: float
     packets: tuple[int, ...]
     """Received."""
@@ -72,10 +72,8 @@ class Samples:
         return {name: Indexing(topology) for name, topology in self.networks.items()}
 
     def numbers(self, network: str) -> frozenset[int]:
-        """The trials that have been measured on a network, from their onset."""
-        return frozenset(
-            one.number for one in self.samples if one.network == network and one.since_s is not None
-        )
+        """The trials that have been measured on a network."""
+        return frozenset(one.number for one in self.samples if one.network == network)
 
 
 def routing(sample: Sample, indexing: Indexing) -> Routing:
@@ -95,22 +93,28 @@ def read(path: Path) -> Samples:
     """Read a file; one that does not exist holds nothing, a last line cut off is left out.
 
     Raises:
-        SamplesError: it cannot be read, or is no such file.
+        SamplesError: it cannot be read, or is no such file of this version.
     """
     networks: dict[str, Topology] = {}
     samples = []
     try:
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        for line in lines:
-            if not line.endswith(b"\n"):
-                continue
+    except OSError as error:
+        raise SamplesError(f"{path} cannot be read: {error.strerror}") from None
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            continue
+        try:
             record = _decoder.decode(line)
-            if isinstance(record, Network):
-                networks[record.name] = record.topology
-            else:
-                samples.append(record)
-    except (OSError, msgspec.DecodeError) as error:
-        raise SamplesError(f"{path}: no readable samples ({error})") from None
+        except msgspec.DecodeError as error:
+            raise SamplesError(
+                f"{path}, line {number}: no readable samples ({error}); another program or version "
+                "wrote it: move it away, or give another file"
+            ) from None
+        if isinstance(record, Network):
+            networks[record.name] = record.topology
+        else:
+            samples.append(record)
     strange = {one.network for one in samples} - set(networks)
     if strange:
         raise SamplesError(f"{path}: samples of a network that is not in it: {min(strange)}")

@@ -62,6 +62,7 @@ def simulate(
         paths=tuple(routing[pair] for pair in indexing.pairs),
         od_bps=tuple(map(float, od_bps)),
         frame_bytes=(float(frame_bytes),) * len(paths),
+        since_s=from_s,
         duration_s=until_s - from_s,
         packets=tuple(map(len, delays)),
         lost=tuple(lost),

@@ -22,6 +22,32 @@ def test_flows_count_each() -> None:
     assert fair_shares(hops, np.array([4.0, 1.0]), RATES) == pytest.approx([8, 2])
 
 
+def test_long_flows_get_the_least_of_the_shares_on_their_way() -> None:
+    """The parking lot: one flow over three links in a row, beside one on each of them."""
+    hops = np.array([[0, 1, 2], [0, FILLER, FILLER], [1, FILLER, FILLER], [2, FILLER, FILLER]])
+    alike = fair_shares(hops, np.ones(4), np.array([6.0, 6.0, 6.0]))
+    assert alike == pytest.approx([3, 3, 3, 3])
+    assert fair_shares(hops, np.ones(4), RATES) == pytest.approx([2, 8, 2, 98])
+
+
+def test_two_bottlenecks_one_after_the_other() -> None:
+    """Bertsekas and Gallager, section 6.5.2: who is held up elsewhere leaves room for the rest."""
+    hops = np.array([[0, FILLER], [0, FILLER], [0, 1], [1, 2], [2, FILLER]])
+    rates = fair_shares(hops, np.ones(5), np.array([1.0, 1.0, 1.0]))
+    assert rates == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1 / 2, 1 / 2])
+    wider = fair_shares(hops, np.ones(5), np.array([1.0, 2.0, 1.0]))
+    assert wider == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1 / 2, 1 / 2])
+    narrow = fair_shares(hops, np.ones(5), np.array([1.0, 0.5, 1.0]))
+    assert narrow == pytest.approx([0.375, 0.375, 0.25, 0.25, 0.75])
+
+
+def test_what_other_traffic_leaves_is_shared_only() -> None:
+    hops = np.array([[0, 1], [0, FILLER]])
+    assert fair_shares(hops, np.array([1.0, 3.0]), np.array([8.0, 1.0, 0.0])) == pytest.approx(
+        [1, 7]
+    )
+
+
 def test_what_has_no_route_or_no_room_gets_nothing() -> None:
     hops = np.array([[FILLER], [0]])
     assert fair_shares(hops, np.ones(2), np.array([-1.0, 4, 4])) == pytest.approx([0, 0])

@@ -54,8 +54,27 @@ def test_a_single_stream_waits_less_than_many(cases: list[Case]) -> None:
     concentration = case.routed.concentration(case.od_bps[None])[0]
     assert ((concentration > 0) & (concentration <= 1 + 1e-9)).all()
     residual = Residual(streams_exponent=1.0)
-    one, many = residual.variance_factor(np.array([0.9, 0.9]), np.array([1.0, 0.1]))
+    load, streams = np.array([0.9, 0.9]), np.array([1.0, 0.1])
+    one, many = residual.variance(1.0, load, streams, pairs=np.array([0.1, 0.1]))
     assert one < many
+
+
+def test_constant_rates_keep_a_link_that_is_nearly_full_from_queueing() -> None:
+    residual = Residual(lasting_share=0.0)
+    load, pairs = np.array([0.5, 0.98]), np.array([0.05, 0.05])
+    calm, nearly_full = residual.variance(1.0, load, streams=pairs, pairs=pairs)
+    assert nearly_full < 0.3 * calm < 0.3
+    many = residual.variance(1.0, load, streams=pairs, pairs=pairs / 100)
+    assert many[1] > nearly_full
+
+
+def test_concentrations_are_those_of_links_and_of_pairs(cases: list[Case]) -> None:
+    indexing, routed = cases[0].indexing, cases[0].routed
+    od_bps = np.zeros((1, len(indexing.pairs)))
+    od_bps[0, [indexing.pair["h1", "h3"], indexing.pair["h1", "h2"]]] = 3e6, 1e6
+    on = indexing.link["s1", "s2"]
+    assert routed.pair_concentration(od_bps)[0, on] == pytest.approx((3**2 + 1) / 4**2)
+    assert routed.concentration(od_bps)[0, indexing.link["s2", "s3"]] == pytest.approx(1.0)
 
 
 def test_smaller_frames_are_sent_sooner(cases: list[Case]) -> None:
@@ -85,6 +104,7 @@ def test_a_residual_is_kept(tmp_path: Path) -> None:
     kept = Residual(hop_ms=0.3, delay_margin=0.1)
     kept.save(file)
     assert Residual.load(file) == kept
-    file.write_text("nonsense")
-    with pytest.raises(ResidualError, match="no readable calibration"):
-        Residual.load(file)
+    for damaged in ("nonsense", '{"hop_ms": 0.3, "load_exponent": -1.0}'):  # of another model
+        file.write_text(damaged)
+        with pytest.raises(ResidualError, match="no readable calibration"):
+            Residual.load(file)

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_networks import demand, matrix, square, wheel
 
 from topologies.loads import link_loads_bps
 from topologies.model import Split
 from topologies.paths import propagation_delay_ms, shortest_paths
 from twin.indexing import Indexing
-from twin.model import FRAME_BITS, PerformanceModel
+from twin.model import FRAME_BITS, Correction, PerformanceModel
+from twin.onset import Onset
+from twin.routed_pairs import RoutedPairs
 
 
 def test_loads_of_an_uncongested_network_are_those_of_its_matrix() -> None:
@@ -43,6 +47,49 @@ def test_overload_fills_the_queue_and_thins_what_goes_on() -> None:
     assert prediction.max_utilisation == pytest.approx(1.3)
     assert prediction.od_loss[pair] == pytest.approx(1 - 1 / 1.3, abs=0.01)
     assert prediction.link_delay_ms[first] > 90 * FRAME_BITS / 10e6 * 1e3
+
+
+@pytest.mark.parametrize("onset", [None, Onset(0.0, 0.5), Onset(2.0, 6.0)])
+@pytest.mark.parametrize("load", [0.9, 1.02, 1.1, 1.3, 3.0])
+def test_behind_a_link_comes_no_more_than_its_rate(load: float, onset: Onset | None) -> None:
+    # At 1.02 and 1.1 a queue of 100 packets takes 5.8 and 1.2 s to fill, and loses nothing before.
+    topology = square()
+    indexing = Indexing(topology)
+    routed = RoutedPairs(indexing, shortest_paths(topology))
+    od_bps = demand(topology, h1_h3=10 * load)
+    prediction = PerformanceModel(indexing).predict_all(routed, od_bps[None], onset=onset)[0]
+    first, second = (indexing.link[link] for link in (("s1", "s2"), ("s2", "s3")))
+    assert prediction.utilisation[first] == pytest.approx(load)
+    assert prediction.utilisation[second] == pytest.approx(min(load, 1.0), rel=0.01)
+    assert prediction.utilisation[second] <= 1 + 1e-6
+
+
+@given(seed=st.integers(0, 1000), load=st.floats(0.2, 3.0), from_s=st.floats(0, 5) | st.none())
+@settings(max_examples=50, deadline=None)
+def test_what_arrives_has_been_carried(seed: int, load: float, from_s: float | None) -> None:
+    topology = wheel()
+    indexing = Indexing(topology)
+    routing = shortest_paths(topology)
+    od_bps = np.random.default_rng(seed).exponential(load * 2e6, len(indexing.pairs))
+    onset = None if from_s is None else Onset(from_s, from_s + 4)
+    model = PerformanceModel(indexing)
+    prediction = model.predict_all(RoutedPairs(indexing, routing), od_bps[None], onset=onset)[0]
+    carried_bps = indexing.crossing(routing) @ prediction.od_goodput_bps
+    assert (carried_bps <= indexing.rate_bps * (1 + 1e-3)).all()
+    lost_bps = od_bps * prediction.od_loss
+    assert (prediction.od_goodput_bps + lost_bps <= od_bps * (1 + 1e-9)).all()
+
+
+def test_elastic_rates_are_of_links_not_of_counters() -> None:
+    topology = square()
+    model = PerformanceModel(Indexing(topology))
+    model.correction = Correction(load_gain=1.1)
+    flows = demand(topology, h1_h3=1) / 1e6
+    prediction, elastic_bps = model.predict_elastic(
+        shortest_paths(topology), demand(topology, h1_h3=5), flows
+    )
+    assert elastic_bps.sum() == pytest.approx(10e6 - 1.1 * 5e6)
+    assert prediction.max_utilisation == pytest.approx(1.0)
 
 
 def test_a_pair_without_a_route_has_no_delay_and_loses_all() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.queueing import loss_fraction, waiting_packets
+from twin.queueing import loss_fraction, periodic, waiting_packets
 
 loads = st.floats(0.0, 2.0)
 variances = st.floats(0.05, 2.0)
@@ -55,3 +55,37 @@ def test_what_is_carried_never_exceeds_the_rate_by_more_than_the_model_s_grain(
 ) -> None:
     carried = load * (1 - loss_fraction(array(load), variance, array(room))[0])
     assert carried <= 1 + 1e-6
+
+
+def simulated_wait(streams: int, load: float) -> float:
+    """Mean wait of packets of senders with the same period and random phases, by Lindley."""
+    period = streams / load
+    phases = np.sort(np.random.default_rng(1).uniform(0, period, (2000, streams)), axis=1)
+    gaps = np.diff(phases, axis=1, append=phases[:, :1] + period)
+    wait, total = np.zeros(len(phases)), 0.0
+    for round_ in range(4):
+        for at in range(streams):
+            if round_ == 3:
+                total += float(wait.mean())
+            wait = np.maximum(wait + 1 - gaps[:, at], 0.0)
+    return total / streams
+
+
+@pytest.mark.parametrize(("streams", "load"), [(10, 0.8), (20, 0.9), (20, 0.98), (50, 0.95)])
+def test_periodic_senders_wait_as_simulated(streams: int, load: float) -> None:
+    variance = periodic(array(load), 1.0, array(1 / streams))
+    told = waiting_packets(array(load), variance, array(1e4))
+    assert told == pytest.approx(simulated_wait(streams, load), rel=0.1)
+    assert told < 0.5 * waiting_packets(array(load), 1.0, array(1e4))
+
+
+def test_countless_small_senders_are_a_poisson_process() -> None:
+    assert periodic(array(0.5, 0.9), 1.0, array(1e-6, 1e-6)) == pytest.approx(1.0, abs=1e-3)
+
+
+@given(load=st.floats(0, 2), variance=st.floats(0.001, 4), concentration=st.floats(1e-4, 1))
+def test_no_more_than_the_whole_variance_counts(
+    load: float, variance: float, concentration: float
+) -> None:
+    share = periodic(array(load), variance, array(concentration))[0]
+    assert 0 <= share <= 1

@@ -24,12 +24,11 @@ def test_samples_are_read_as_they_were_appended(tmp_path: Path) -> None:
     file = tmp_path / "samples.jsonl"
     assert read(file).samples == ()
     append(file, [Network("simulated", square()), _sample(0)])
-    since_onset = msgspec.structs.replace(_sample(1), since_s=2.0)
-    append(file, [since_onset])
+    append(file, [_sample(1)])
     held = read(file)
-    assert held.samples == (_sample(0), since_onset)
+    assert held.samples == (_sample(0), _sample(1))
     assert held.networks == {"simulated": square()}
-    assert held.numbers("simulated") == {1}  # the other began on queues that nobody knows of
+    assert held.numbers("simulated") == {0, 1}
 
 
 def test_a_line_that_broke_off_is_left_out_and_written_over(tmp_path: Path) -> None:
@@ -39,6 +38,17 @@ def test_a_line_that_broke_off_is_left_out_and_written_over(tmp_path: Path) -> N
     assert len(read(file).samples) == 1
     append(file, [_sample(2)])
     assert [one.number for one in read(file).samples] == [0, 2]
+
+
+def test_samples_that_do_not_say_when_their_traffic_began_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "samples.jsonl"
+    append(file, [Network("simulated", square()), _sample()])
+    lines = file.read_bytes().splitlines(keepends=True)
+    fields = msgspec.json.decode(lines[1])
+    del fields["since_s"]
+    file.write_bytes(lines[0] + msgspec.json.encode(fields) + b"\n")
+    with pytest.raises(SamplesError, match=r"line 2.*since_s.*give another file"):
+        read(file)
 
 
 @pytest.mark.parametrize("content", [b"{}\n", b"nonsense\n"])
