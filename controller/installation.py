@@ -173,8 +173,12 @@ class Installation:
         """Remove what no other route needs of `leftovers` once no packet does; call `then`."""
 
         def retire_now() -> None:
-            lost = self._commit(remove(self._references.give_up(leftovers.entries)))
-            for switch, why in lost.items():
+            removals = remove(self._references.give_up(leftovers.entries))
+            if self.unread or self._found:
+                # A switch that was not read may still send along them; `clean` takes them away.
+                self._tables.apply(removals)
+                removals = []
+            for switch, why in self._commit(removals).items():
                 _logger.warning("%s %s: it keeps old entries until it is cleaned", switch, why)
             if then:
                 then()
