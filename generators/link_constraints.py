@@ -145,4 +145,4 @@ def _remaining(variance: FloatArray, over: FloatArray, slack: FloatArray) -> Flo
     """Variance of each rate once the loads are known."""
     covariance = variance[:, None] * over.T
     gain = np.linalg.solve(over @ covariance + np.diag(slack), covariance.T)
-    return np.maximum(variance - (covariance * gain.T).sum(axis=1), 0.0)
+    return np.asarray(np.maximum(variance - (covariance * gain.T).sum(axis=1), 0.0))

@@ -9,6 +9,7 @@ from generators.schedule import FloatArray
 from generators.vae import TelemetryVae
 
 _PASSES = 2
+"""More make it worse again: what was told by loads is then taken for counted."""
 
 
 def filled_with_loads(
@@ -16,9 +17,9 @@ def filled_with_loads(
 ) -> Estimate:
     """What is thought of a record (steps, pairs), NaN for gaps, with the loads of every step.
 
-    After the first pass each step goes by what the loads have told of those around it, too. Passes
-    approach the most probable record as a whole (iterated conditional modes: Besag, "On the
-    statistical analysis of dirty pictures", JRSS B 48, 1986).
+    In the second pass each step goes by what the loads have told of those around it, too, as in
+    iterated conditional modes (Besag, "On the statistical analysis of dirty pictures", JRSS B 48,
+    1986).
 
     Args:
         vae: by which to go.
