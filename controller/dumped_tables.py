@@ -63,7 +63,7 @@ _ACTIONS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("pop_vlan", rf"pop_vlan,{_FORGET_IN_PORT}"),
         ("set_eth_dst", r"set_field:([0-9a-f:]{17})->eth_dst"),
         ("set_ip_dscp", r"set_field:(\d+)->ip_dscp"),
-        ("spread", r"multipath\(symmetric_l3l4\+udp,0,modulo_n,(\d+),0,reg0\[\]\)"),
+        ("spread", r"multipath\(symmetric_l3l4\+udp,0,modulo_n,(\d+),0,NXM_NX_REG0\[\]\)"),
         ("output", r"output:(\d+)|CONTROLLER:65535"),
         ("group", r"group:(\d+)"),
         ("goto", r"goto_table:(\d+)"),

@@ -39,7 +39,7 @@ OFPST_GROUP_DESC reply (OF1.3) (xid=0x2):
 """
 
 SPLIT = """\
- cookie=0x74770342c0000001, table=2, priority=200,in_port=1,dl_dst=02:00:00:00:00:02 actions=set_field:06:42:c0:00:00:01->eth_dst,multipath(symmetric_l3l4+udp,0,modulo_n,4,0,reg0[]),goto_table:3
+ cookie=0x74770342c0000001, table=2, priority=200,in_port=1,dl_dst=02:00:00:00:00:02 actions=set_field:06:42:c0:00:00:01->eth_dst,multipath(symmetric_l3l4+udp,0,modulo_n,4,0,NXM_NX_REG0[]),goto_table:3
  cookie=0x74770b42c0000001, table=3, priority=100,reg0=0x2,dl_dst=06:42:c0:00:00:01 actions=set_field:06:42:c0:00:00:02->eth_dst,output:3
  table=2, priority=204,udp,in_port=1,dl_dst=02:00:00:00:00:02,tp_src=4000,tp_dst=5001 actions=group:7
 """  # noqa: E501
@@ -127,7 +127,7 @@ def test_groups_are_read_with_their_buckets() -> None:
         *("output:1,NORMAL", "output:1,goto_table:3", "group:1,output:1", "pop_vlan,goto_table:3"),
         *("load:0->NXM_OF_IN_PORT[],goto_table:3", "CONTROLLER:128", "dec_ttl,output:1"),
         *("output:1,set_field:06:42:c0:00:00:01->eth_dst", "drop,output:1", "output:1x"),
-        "multipath(eth_src,50,modulo_n,4,0,reg0[]),goto_table:3",
+        "multipath(eth_src,50,modulo_n,4,0,NXM_NX_REG0[]),goto_table:3",
         "clear_actions",
     ],
 )
