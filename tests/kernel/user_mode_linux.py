@@ -23,6 +23,7 @@ from pathlib import Path
 PACKAGE = "user-mode-linux"
 _MODULES = "/usr/lib/uml/modules"
 _INIT = Path(__file__).with_name("guest-init")
+_LARGE_XSTATE = Path(__file__).with_name("large_xstate.c")
 _MEMORY = "4096M"
 _PATIENCE_S = 3600.0
 _PASSED_ON = ("HOME", "LANG", "PATH", "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
@@ -42,10 +43,11 @@ class Outcome:
 
 def missing() -> str | None:
     """Why there can be no guest here, or None."""
-    for program in ("linux.uml", "linux"):
-        if shutil.which(program):
-            return None
-    return f"no program linux.uml: install the package {PACKAGE}"
+    if not any(map(shutil.which, ("linux.uml", "linux"))):
+        return f"no program linux.uml: install the package {PACKAGE}"
+    if _has_large_xstate() and not shutil.which("cc"):
+        return "the processor has AMX, which linux.uml does not bear without help: install gcc"
+    return None
 
 
 def run(argv: Sequence[str], results: Path, timeout_s: float) -> Outcome:
@@ -69,7 +71,7 @@ def run(argv: Sequence[str], results: Path, timeout_s: float) -> Outcome:
         guest = subprocess.Popen(
             _command_line(results),
             # The guest's memory is a file there, which must allow executable mappings.
-            env={**os.environ, "TMPDIR": "/dev/shm"},
+            env={**os.environ, "TMPDIR": "/dev/shm", **_preloaded(results)},
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
@@ -87,6 +89,20 @@ def run(argv: Sequence[str], results: Path, timeout_s: float) -> Outcome:
     if not (results / "status").exists():
         raise GuestError(_last_words(results))
     return Outcome(int((results / "status").read_text()), _read(results / "output"))
+
+
+def _has_large_xstate() -> bool:
+    return "amx_tile" in Path("/proc/cpuinfo").read_text().split()
+
+
+def _preloaded(folder: Path) -> dict[str, str]:
+    """What the environment needs where the processor has more state than linux.uml knows."""
+    if not _has_large_xstate():
+        return {}
+    library = folder / "large_xstate.so"
+    flags = ["-O2", "-shared", "-fPIC", "-Wall", "-Werror"]
+    subprocess.run(["cc", *flags, "-o", str(library), str(_LARGE_XSTATE), "-ldl"], check=True)
+    return {"LD_PRELOAD": str(library)}
 
 
 def _command_line(results: Path) -> list[str]:
