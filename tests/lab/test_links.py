@@ -69,7 +69,8 @@ def test_frames_take_delay_and_transmission_time_both_ways(open_link: OpenLink) 
         large = link.send(50, length=1500, spacing_s=0.005, backwards=backwards)
         assert len(small) == len(large) == 50
         assert 10.0 <= median_delay_ms(small) < 11.0
-        assert 0.9 < median_delay_ms(large) - median_delay_ms(small) < 1.3  # 1400 bytes: 1.12 ms
+        # 1,400 bytes more take 1.12 ms; a busy machine wakes up late, by half of that at most.
+        assert 0.9 < median_delay_ms(large) - median_delay_ms(small) < 1.7
 
 
 def test_arrivals_under_overload_have_the_rate(open_link: OpenLink) -> None:

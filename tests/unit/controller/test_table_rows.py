@@ -42,7 +42,9 @@ def test_an_entry_says_what_it_is_for_and_whose_packets_it_carries() -> None:
 
 def test_the_labels_of_a_split_stand_for_its_pair() -> None:
     of_branch = LABEL[:-1] + "2"
-    split = INGRESS.replace(f"output:{PORT}", "multipath(l4,0,modulo_n,2,0,NXM_NX_REG0[]),goto_table:3")
+    split = INGRESS.replace(
+        f"output:{PORT}", "multipath(l4,0,modulo_n,2,0,NXM_NX_REG0[]),goto_table:3"
+    )
     branch = (
         " cookie=0x74770b42c0000001, table=3, priority=100,"
         f"reg0=0x1,dl_dst={LABEL} actions=set_field:{of_branch}->eth_dst,output:{PORT}\n"
