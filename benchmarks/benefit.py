@@ -35,13 +35,12 @@ from benchmarks.benefit_costs import (
     trials,
 )
 from benchmarks.benefit_forecasters import MORE, NAIVE, ONE_DAY, days, trained
-from benchmarks.benefit_on_packets import FIGURES, Outcomes, outcomes
+from benchmarks.benefit_on_packets import FIGURES, IN_LABS, Outcomes, outcomes
 from benchmarks.decider import Decider
 from benchmarks.pigeonhole import gain_interval, gain_percent
 from benchmarks.report import Interval, Report, Step, this_machine
 from generators.history import History
 from testbed.reference.targets import Target
-from twin.forecast import LearnedForecaster
 from twin.forecaster import Forecaster
 
 _BUDGET_S = 600.0  # of a training: a machine that spends it is far too slow
@@ -60,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="episodes of each condition in labs, too, 5 minutes each; default: none",
+        help="episodes of each condition in labs, too, 4 minutes each; default: none",
     )
 
 
@@ -83,7 +82,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
         rows.append({"what": f"{condition}, no error", "figures": {TE_RATIO: float(right)}})
         rows += rows_of(condition, found[condition])
     if count := arguments.on_packets:
-        learnt = {n: f for n, f in forecasters.items() if isinstance(f, LearnedForecaster)}
+        learnt = {name: forecasters[name] for name in IN_LABS}
         seed, topology = arguments.seed, decider.topology
         rows += packet_rows(outcomes(topology, judged_by, learnt, count, seed, step))
     return Report("benefit", machine, rows, *judged({name: found[name] for name in RARE}))

@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.benefit_conditions import RARE, Episode
 from benchmarks.benefit_costs import TE_RATIO, WAPE
+from benchmarks.benefit_forecasters import ONE_DAY
 from benchmarks.report import Step
 from generators.schedule import FloatArray, Schedule
 from playbooks.bare_run import prepare_bare_run
@@ -27,12 +28,14 @@ from topologies.catalogue import with_core_shape
 from topologies.model import Topology
 from topologies.optimum import min_max_utilisation
 from twin.forecast import LearnedForecaster
-from twin.forecaster import LOOKBACK
+from twin.forecaster import LOOKBACK, Forecaster
 from twin.indexing import Indexing
 from twin.policies import TwinPolicy
 
 LOST = "packets lost, %"
 FIGURES = (WAPE, TE_RATIO, LOST)
+IN_LABS = (ONE_DAY, "one day + GAN with incidents", "all days")
+"""Ordinary samples alone are left out: in the model they change less than packets could show."""
 
 _RATE_BPS, _QUEUE_PACKETS = 8e6, 100
 _FULL = 0.85
@@ -72,7 +75,7 @@ def stage(topology: Topology, episode: Episode) -> Stage:
 def outcomes(
     topology: Topology,
     episodes: Mapping[str, Sequence[Episode]],
-    forecasters: Mapping[str, LearnedForecaster],
+    forecasters: Mapping[str, Forecaster],
     count: int,
     seed: int,
     step: Step,
@@ -105,7 +108,8 @@ def outcomes(
     return found
 
 
-def _outcome(stage: Stage, forecaster: LearnedForecaster) -> Outcome | None:
+def _outcome(stage: Stage, forecaster: Forecaster) -> Outcome | None:
+    assert isinstance(forecaster, LearnedForecaster), "it goes to the lab as a file of weights"
     with tempfile.TemporaryDirectory(prefix="twinbed-benefit-") as folder:
         weights = Path(folder) / "forecaster.pt"
         forecaster.save(weights)
