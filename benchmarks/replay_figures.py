@@ -20,6 +20,8 @@ from topologies.paths import propagation_delay_ms, shortest_paths
 _BIN_S = 0.01
 _EARLIEST_BINS, _LATEST_BINS = -50, 150
 _AROUND_S = 0.5
+_NEXT_TO_NOTHING_BPS = 1e-3
+"""Beside what is asked for, so that every instant has its own sum of it."""
 _SMALLEST_FRAME_BYTES = suitable_payload_bytes(0.0) + FRAME_OVERHEAD_BYTES
 
 
@@ -107,7 +109,7 @@ def lag_s(schedule: Schedule, seen: Seen, sent_s: FloatArray) -> float:
 def gaps_s(schedule: Schedule, seen: Seen, sent_s: FloatArray) -> Iterator[float]:
     """The largest hole around each step of each pair that sends before and after it.
 
-    Less the distance of the pair's packets: the larger one of the two rates'.
+    Less the distance that its packets have by what is asked for.
     """
     number = {host: index for index, host in enumerate(schedule.hosts)}
     for stream in plan(schedule):
@@ -115,10 +117,24 @@ def gaps_s(schedule: Schedule, seen: Seen, sent_s: FloatArray) -> Iterator[float
         times_s = np.sort(sent_s[(seen.source == source) & (seen.target == target)])
         rates_bps = schedule.matrices_bps[:, source, target]
         for step in range(1, schedule.steps):
-            slower_bps = min(rates_bps[step - 1 : step + 1])
-            if slower_bps > 0:
-                distance_s = 8 * stream.frame_bytes / slower_bps
-                yield largest_hole_s(times_s, step * schedule.interval_s) - distance_s
+            if min(rates_bps[step - 1 : step + 1]) > 0:
+                at_s, bits = step * schedule.interval_s, 8 * stream.frame_bytes
+                own_s = own_distance_s(rates_bps, schedule.interval_s, bits, at_s)
+                yield largest_hole_s(times_s, at_s) - own_s
+
+
+def own_distance_s(
+    rates_bps: FloatArray, interval_s: float, frame_bits: float, at_s: float
+) -> float:
+    """The longest time in which what is asked for (steps,) comes to one frame, of those that touch
+    half a second before or after an instant: low rates take several steps for it."""
+    edges_s = interval_s * np.arange(len(rates_bps) + 1)
+    asked = np.concatenate([[0.0], np.cumsum((rates_bps + _NEXT_TO_NOTHING_BPS) * interval_s)])
+    first, last = np.interp((at_s - _AROUND_S, at_s + _AROUND_S), edges_s, asked)
+    # Between edges, its length is a linear function of where it begins.
+    begun = np.concatenate([asked, asked - frame_bits, [last, first - frame_bits]])
+    touching = begun[(begun <= last) & (begun + frame_bits >= first)]
+    return float(np.ptp(np.interp([touching, touching + frame_bits], asked, edges_s), axis=0).max())
 
 
 def largest_hole_s(times_s: FloatArray, at_s: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.replay import scaled, stretch
-from benchmarks.replay_figures import figures, largest_hole_s
+from benchmarks.replay_figures import figures, largest_hole_s, own_distance_s
 from benchmarks.replay_scores import MadeTraffic, same_time, scored, scores
 from benchmarks.replay_ways import demands
 from benchmarks.wire_watch import Seen
@@ -180,3 +180,14 @@ def test_another_real_stretch_is_of_thesame_time() -> None:
     assert same_time(short, rest.part(3, 8))[0, 0, 1] == rest.matrices_bps[3, 0, 1] - 24
     with pytest.raises(MeasurementError, match="give 75 at most"):
         same_time(short, History(("a", "b"), 3600.0, np.ones((76, 2, 2))))
+
+
+def test_the_packets_of_low_rates_are_as_far_apart_as_several_steps() -> None:
+    even = np.full(5, 1000.0)
+    assert own_distance_s(even, 2.0, 100.0, 4.0) == pytest.approx(0.1)
+    assert own_distance_s(even, 2.0, 3000.0, 4.0) == pytest.approx(3.0)
+    slow_between = np.array([1000.0, 1000.0, 100.0, 1000.0, 1000.0])
+    assert own_distance_s(slow_between, 2.0, 1000.0, 4.0) == pytest.approx(2.8)
+    assert own_distance_s(slow_between, 2.0, 100.0, 2.0) == pytest.approx(0.1)
+    silent_between = np.array([1000.0, 0.0, 1000.0])
+    assert own_distance_s(silent_between, 2.0, 100.0, 2.0) == pytest.approx(2.1, abs=0.01)
