@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="episodes of each condition in labs, too, 4 minutes each; default: none",
+        help="episodes of each condition in labs, too, 3 minutes each; default: none",
     )
 
 

@@ -39,7 +39,7 @@ IN_LABS = (ONE_DAY, "one day + GAN with incidents", "all days")
 
 _RATE_BPS, _QUEUE_PACKETS = 8e6, 100
 _FULL = 0.85
-_STEP_S = 3.0
+_STEP_S = 2.0
 _LEAD = LOOKBACK + 2
 """Steps before those that are judged: what a forecaster looks back on, and two to adapt to."""
 _JUDGED = 10

@@ -25,7 +25,7 @@ from testbed.reference.targets import Target, at_most
 from twin.telemetry_loss import Silent
 
 _RATE_MBPS, _FULL = 8, 1.2
-_STEP_S, _STEPS, _FROM_STEP = 5, 14, 2
+_STEP_S, _STEPS, _FROM_STEP = 5, 10, 2
 _STRETCH_S = 3 * _STEP_S
 
 SILENT: tuple[Silent, ...] = ("counters", "switches")
