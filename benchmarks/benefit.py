@@ -146,9 +146,11 @@ def packet_rows(found: Mapping[str, Sequence[Outcomes]]) -> Iterator[dict[str, A
         for name, of in cells.items():
             figures: dict[str, Any] = {what: float(values.mean()) for what, values in of.items()}
             for what in _PROMISED if name in MORE else ():
-                interval = gain_interval(of[what], cells[ONE_DAY][what])
-                figures[f"gain in {what}, %"] = gain_percent(of[what], cells[ONE_DAY][what])
-                figures[f"gain in {what}, 95 %"] = [interval.low, interval.high]
+                against = cells[ONE_DAY][what]
+                figures[f"gain in {what}, %"] = gain_percent(of[what], against)
+                if len(each) > 1:
+                    interval = gain_interval(of[what], against)
+                    figures[f"gain in {what}, 95 %"] = [interval.low, interval.high]
             yield {
                 "what": f"on packets, {condition}, {name}",
                 "figures": {**figures, "episodes": len(each)},
