@@ -20,7 +20,7 @@ from benchmarks.benefit_conditions import RARE, Episode
 from benchmarks.benefit_costs import TE_RATIO, WAPE
 from benchmarks.benefit_forecasters import ONE_DAY
 from benchmarks.report import Step
-from generators.schedule import FloatArray, Schedule
+from generators.schedule import Schedule
 from playbooks.bare_run import prepare_bare_run
 from playbooks.runner import run_lab
 from results.analysis import analyse
@@ -65,7 +65,7 @@ def stage(topology: Topology, episode: Episode) -> Stage:
     first = int(np.flatnonzero(episode.judged.any(axis=1))[0])
     rates_bps = episode.rates_bps[max(0, first - _LEAD) : first + _JUDGED]
     lead = min(first, _LEAD)
-    matrices = _square(network, rates_bps)
+    matrices = Indexing(network).matrix(rates_bps)
     heaviest = max(min_max_utilisation(network, matrix) for matrix in matrices[lead:])
     hosts = tuple(host.name for host in network.hosts)
     schedule = Schedule(hosts, _STEP_S, matrices * (_FULL / heaviest))
@@ -134,11 +134,3 @@ def _outcome(stage: Stage, forecaster: Forecaster) -> Outcome | None:
         TE_RATIO: metrics["te_ratio"]["mean"],
         LOST: metrics["error_rate_percent"],
     }
-
-
-def _square(topology: Topology, rates_bps: FloatArray) -> FloatArray:
-    """(steps, pairs) as (steps, hosts, hosts)."""
-    indexing, hosts = Indexing(topology), len(topology.hosts)
-    matrices = np.zeros((len(rates_bps), hosts, hosts))
-    matrices[:, indexing.source, indexing.target] = rates_bps
-    return matrices

@@ -34,19 +34,19 @@ class Decider:
 
     def scale(self, od_bps: FloatArray) -> float:
         """What to multiply a matrix (pairs,) by, so that the best routing fills `_LEAST`."""
-        return _LEAST / min_max_utilisation(self.topology, self.square(od_bps))
+        return _LEAST / min_max_utilisation(self.topology, self.indexing.matrix(od_bps))
 
     def ratio(
         self, routing: Ways, od_bps: FloatArray, down: frozenset[DirectedLink] = _NOTHING
     ) -> float:
         """The TE ratio of a routing under a matrix (pairs,) that is scaled so."""
-        matrix_bps = self.square(od_bps)
+        matrix_bps = self.indexing.matrix(od_bps)
         least = min_max_utilisation(self.topology, matrix_bps, down) if down else _LEAST
         return max_link_utilisation(self.topology, routing, matrix_bps) / least
 
     def overloading(self, od_bps: FloatArray) -> FloatArray:
         """The matrix (pairs,) scaled until shortest paths fill the busiest link by `_HOT`."""
-        busiest = max_link_utilisation(self.topology, self.shortest, self.square(od_bps))
+        busiest = max_link_utilisation(self.topology, self.shortest, self.indexing.matrix(od_bps))
         return od_bps * (_HOT / busiest)
 
     def route(self, od_bps: FloatArray, splits: int = 0) -> Ways:
@@ -63,7 +63,7 @@ class Decider:
         self, routing: Ways, od_bps: FloatArray, down: frozenset[DirectedLink] = _NOTHING
     ) -> tuple[Ways, float]:
         """The routes that a whole decision leads to, and the milliseconds that it took."""
-        load = max_link_utilisation(self.topology, routing, self.square(od_bps))
+        load = max_link_utilisation(self.topology, routing, self.indexing.matrix(od_bps))
         view = TwinView(
             now_s=0.0,
             topology=self.topology,
@@ -91,10 +91,3 @@ class Decider:
             if len(shortest_paths(self.topology, down=down)) == len(self.shortest):
                 return down
         return _NOTHING
-
-    def square(self, od_bps: FloatArray) -> FloatArray:
-        """(pairs,) as (hosts, hosts)."""
-        hosts = len(self.topology.hosts)
-        matrix_bps = np.zeros((hosts, hosts))
-        matrix_bps[self.indexing.source, self.indexing.target] = od_bps
-        return matrix_bps

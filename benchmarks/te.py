@@ -136,7 +136,7 @@ def decided(
     down = decider.failure(random)
     restored, failure_decided_ms = decider.decide(routing, od_bps, down)
     return Case(
-        matrix_bps=decider.square(od_bps),
+        matrix_bps=decider.indexing.matrix(od_bps),
         routing=routing,
         forecast_routing=by_forecast,
         shortest=decider.ratio(decider.shortest, od_bps),

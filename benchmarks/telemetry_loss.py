@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import telemetry_loss_lab, traffic_history
 from benchmarks.decider import Decider
-from benchmarks.imputation_gaps import LOAD_ERROR
+from benchmarks.imputation_gaps import LOAD_ERROR, untold
 from benchmarks.parts import carry_out, joined
 from benchmarks.report import Report, Step, this_machine
 from generators.gaps import BoolArray
@@ -125,10 +125,7 @@ class _Bench:
         if silent is not None:
             at = indexing.topology.switch_of
             gone = {at[pair[0]] for pair, lost in zip(indexing.pairs, silent, strict=True) if lost}
-            hosts = set(at)
-            for link, ends in enumerate(indexing.directions):
-                if all(end in gone or end in hosts for end in ends):
-                    loads_bps[link] = np.nan
+            loads_bps[untold(indexing, gone)] = np.nan
         return loads_bps
 
     def _outcome(self, od_bps: FloatArray, taken_for_bps: FloatArray) -> tuple[float, float]:

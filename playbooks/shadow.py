@@ -96,10 +96,8 @@ def _await_room(say: Callable[[str], None]) -> None:
 
 
 def _schedule(situation: Situation) -> Schedule:
-    indexing = Indexing(situation.topology)
     hosts = tuple(host.name for host in situation.topology.hosts)
-    matrix_bps = np.zeros((len(hosts), len(hosts)))
-    matrix_bps[indexing.source, indexing.target] = situation.od_bps
+    matrix_bps = Indexing(situation.topology).matrix(situation.od_bps)
     matrices_bps = np.repeat(matrix_bps[None], _STEPS, axis=0)
     return Schedule(hosts, _INTERVAL_S, matrices_bps, tcp_pairs=situation.tcp_pairs)
 

@@ -38,9 +38,7 @@ class Episode:
         gravity = random.lognormal(0.0, _SPREAD, (2, len(topology.hosts)))
         mean = gravity[0, self._indexing.source] * gravity[1, self._indexing.target]
         self._plain = routing = shortest_paths(topology)
-        square = np.zeros((len(topology.hosts), len(topology.hosts)))
-        square[self._indexing.source, self._indexing.target] = mean
-        busiest = max_link_utilisation(topology, routing, square)
+        busiest = max_link_utilisation(topology, routing, self._indexing.matrix(mean))
         self._mean_bps = mean * (float(random.uniform(*_LOADS)) / busiest)
         self._at_ease_ms = self._model.predict(routing, 1e-3 * self._mean_bps).mean_delay_ms
         self._strays = np.zeros(pairs)

@@ -57,6 +57,13 @@ class Indexing:
         self.queue_packets: FloatArray = np.array([float(s.queue_packets) for s in shapes])
         self.loss: FloatArray = np.array([s.loss_percent / 100 for s in shapes])
 
+    def matrix(self, od: FloatArray) -> FloatArray:
+        """Values per pair (..., pairs) as (..., hosts, hosts), zero on the diagonal."""
+        hosts = len(self.topology.hosts)
+        matrix = np.zeros((*od.shape[:-1], hosts, hosts))
+        matrix[..., self.source, self.target] = od
+        return matrix
+
     @cached_property
     def pairs_of_switch(self) -> Mapping[str, IntArray]:
         """The pairs that enter the network at each switch."""

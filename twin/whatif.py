@@ -196,10 +196,7 @@ def _p95_of_all(prediction: Prediction, delivered: FloatArray) -> float:
 
 
 def _optimum(situation: Situation, model: PerformanceModel, demand_bps: FloatArray) -> float:
-    indexing = model.indexing
-    hosts = len(situation.topology.hosts)
-    matrix_bps = np.zeros((hosts, hosts))
-    matrix_bps[indexing.source, indexing.target] = demand_bps
+    matrix_bps = model.indexing.matrix(demand_bps)
     return min_max_utilisation(
         situation.as_it_is, matrix_bps, situation.down, model.correction.capacity_factor
     )
