@@ -55,17 +55,23 @@ class DelayTracker:
         """What has not arrived when the queue is empty: all that was ever lost."""
         self._next_s: float | None = None
 
-    def advance(self, mirror: Mirror, now_s: float) -> None:
-        """Take in what has been counted since the last call, and the routes."""
+    def advance(self, mirror: Mirror, now_s: float, od_bps: FloatArray) -> None:
+        """Take in what has been counted since the last call, and the routes.
+
+        `od_bps` (pairs,) is what each pair sends, gaps filled: links that nobody counts are taken
+        to carry what it puts on them.
+        """
         if self._next_s is None:
             self._next_s = math.ceil(now_s / SAMPLE_S) * SAMPLE_S
         frame_bits = mirror.frame_bits(now_s, _FRAME_WINDOW_S)
         frame_bits = np.where(np.isnan(frame_bits), FRAME_BITS, frame_bits)
-        od_bps = np.nan_to_num(mirror.od_bps(now_s, _LOAD_WINDOW_S))
         variance = self._model.variance(mirror.routing, od_bps)
         of_classes = self._model.class_waits(mirror.routing, od_bps)
         while self._next_s <= now_s - _LAG_S:
-            waiting_ms = self._look(mirror, self._next_s, frame_bits, variance, of_classes)
+            sent_bps = self._sent_bps(mirror, self._next_s, od_bps)
+            waiting_ms = self._look(
+                mirror, self._next_s, sent_bps, frame_bits, variance, of_classes
+            )
             self._looks.append(_Look(self._next_s, waiting_ms))
             self._next_s += SAMPLE_S
         if not self._epochs or self._epochs[-1].routing != mirror.routing:
@@ -86,28 +92,35 @@ class DelayTracker:
             total += share * self._model.path_delay_ms(routing, link_delay_ms)
         return total
 
+    def _sent_bps(self, mirror: Mirror, t_s: float, od_bps: FloatArray) -> FloatArray:
+        """(links,) what was sent over each before `t_s`."""
+        sent_bps = mirror.mean_sent_bps(t_s - _LOAD_WINDOW_S, t_s)
+        if not np.isnan(sent_bps).any():
+            return sent_bps
+        put_on_bps = self._model.indexing.crossing(mirror.routing) @ od_bps
+        return np.where(np.isnan(sent_bps), put_on_bps, sent_bps)
+
     def _look(
         self,
         mirror: Mirror,
         t_s: float,
+        sent_bps: FloatArray,
         frame_bits: FloatArray,
         variance: FloatArray,
         of_classes: FloatArray,
     ) -> FloatArray:
-        """(classes, links) waiting at one instant, with what the machine adds; NaN: not known."""
+        """(classes, links) waiting at one instant, with what the machine adds."""
         indexing = self._model.indexing
         rate_bps = self._model.rate_bps
-        sent_bps = mirror.mean_sent_bps(t_s - _LOAD_WINDOW_S, t_s)
         formula_bits = frame_bits * waiting_packets(
-            np.nan_to_num(sent_bps / rate_bps), variance, indexing.queue_packets
+            sent_bps / rate_bps, variance, indexing.queue_packets
         )
         waiting_bits = of_classes * self._corrected(mirror, t_s, sent_bps, formula_bits, frame_bits)
         # One frame more than the queue alone: its own transmission, or for a small packet that of
         # another, since senders emit in clumps (so measured, at several rates).
         waiting_ms = (waiting_bits + frame_bits) / rate_bps * 1e3
-        frames_per_s = np.nansum(np.minimum(sent_bps, rate_bps)) / FRAME_BITS
-        waiting_ms += self._model.machine_ms(frames_per_s)
-        return np.asarray(np.where(np.isnan(sent_bps), np.nan, waiting_ms))
+        frames_per_s = np.minimum(sent_bps, rate_bps).sum() / FRAME_BITS
+        return np.asarray(waiting_ms + self._model.machine_ms(frames_per_s))
 
     def _corrected(
         self,
@@ -138,18 +151,16 @@ class DelayTracker:
 
     def _link_delay_ms(self, start_s: float, end_s: float) -> FloatArray:
         """(classes, links)"""
-        indexing = self._model.indexing
-        idle_ms = FRAME_BITS / self._model.rate_bps * 1e3 + self._model.machine_ms(np.zeros(1))
         looks = [look for look in self._looks if start_s < look.t_s <= end_s]
-        if not looks:  # shorter than the spacing
-            looks = (
-                [min(self._looks, key=lambda look: abs(look.t_s - end_s))] if self._looks else []
-            )
-        unknown = np.full((self._model.classes, len(idle_ms)), np.nan)
-        waiting = np.array([look.waiting_ms for look in looks] or [unknown])
-        known = ~np.isnan(waiting)
-        mean_ms = np.nansum(waiting, axis=0) / np.maximum(known.sum(axis=0), 1)
-        return np.asarray(np.where(known.any(axis=0), mean_ms, idle_ms) + indexing.delay_ms)
+        if not looks and self._looks:  # shorter than the spacing
+            looks = [min(self._looks, key=lambda look: abs(look.t_s - end_s))]
+        waiting_ms = np.mean([look.waiting_ms for look in looks] or [self._idle_ms()], axis=0)
+        return np.asarray(waiting_ms + self._model.indexing.delay_ms)
+
+    def _idle_ms(self) -> FloatArray:
+        """(classes, links)"""
+        idle_ms = FRAME_BITS / self._model.rate_bps * 1e3 + self._model.machine_ms(np.zeros(1))
+        return np.broadcast_to(idle_ms, (self._model.classes, len(idle_ms)))
 
     def _routing_at(self, t_s: float) -> dict[OdPair, Way]:
         past = [epoch for epoch in self._epochs if epoch.start_s <= t_s]

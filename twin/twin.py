@@ -156,7 +156,7 @@ class Twin:
         measured = current_matrix_bps(self.mirror, now_s, self._mitigation.dropped)
         filled = self._filled_now(measured, now_s)
         out.records += self._gaps.observe(self.mirror, now_s, measured, filled)
-        self._delays.advance(self.mirror, now_s)
+        self._delays.advance(self.mirror, now_s, filled)
         if span := self._clock.completed(self.mirror, now_s):
             self._complete(*span, now_s, out)
         self._observe(now_s, out)

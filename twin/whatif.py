@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from topologies.model import DirectedLink, OdPair, Ways
@@ -22,7 +23,6 @@ HOT = 0.9
 
 _P95, _NORMAL_P95 = 0.95, 1.645
 _LEAST_SPREAD_MS = 1e-3
-_HALVINGS = 40  # of an interval of delays: a second shrinks to a picosecond
 
 
 @dataclass(frozen=True)
@@ -187,12 +187,11 @@ def _p95_of_all(prediction: Prediction, delivered: FloatArray) -> float:
     share = delivered[known] / delivered[known].sum()
     mean_ms = prediction.od_delay_ms[known]
     spread_ms = np.maximum((prediction.od_p95_ms[known] - mean_ms) / _NORMAL_P95, _LEAST_SPREAD_MS)
-    low, high = float(mean_ms.min()), float(mean_ms.max() + 4 * spread_ms.max())
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        below = float(share @ ndtr((middle - mean_ms) / spread_ms))
-        low, high = (middle, high) if below < _P95 else (low, middle)
-    return high
+
+    def short_of_p95(delay_ms: float) -> float:
+        return float(share @ ndtr((delay_ms - mean_ms) / spread_ms)) - _P95
+
+    return float(brentq(short_of_p95, mean_ms.min(), mean_ms.max() + 4 * spread_ms.max()))
 
 
 def _optimum(situation: Situation, model: PerformanceModel, demand_bps: FloatArray) -> float:

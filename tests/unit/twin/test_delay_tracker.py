@@ -18,12 +18,16 @@ DEMAND = demand(TOPOLOGY, h1_h3=8, h4_h5=1)
 
 
 def tracked(
-    residual: Residual, topology: Topology = TOPOLOGY, od_bps: FloatArray = DEMAND
+    residual: Residual,
+    topology: Topology = TOPOLOGY,
+    od_bps: FloatArray = DEMAND,
+    silent: frozenset[str] = frozenset(),
 ) -> FloatArray:
-    """(pairs,) the mean delays of the last seconds."""
+    """(pairs,) the mean delays of the last seconds, `silent` switches counting nothing."""
     indexing = Indexing(topology)
     network, mirror = FluidNetwork(topology, lambda _: od_bps), Mirror(indexing, 30.0)
     tracker = DelayTracker(PerformanceModel(indexing, residual), 30.0)
+    network.silent = set(silent)
     network.snapshot()
     end_s = network.now_s + 8
     while network.now_s < end_s:
@@ -31,7 +35,7 @@ def tracked(
         for message in network.outbox:
             mirror.receive(message)
         network.outbox.clear()
-        tracker.advance(mirror, network.now_s)
+        tracker.advance(mirror, network.now_s, od_bps)
     return tracker.od_delay_ms(end_s - 4, end_s - 2 * SAMPLE_S)
 
 
@@ -60,3 +64,9 @@ def test_who_goes_first_hardly_waits(rate_mbps: float) -> None:
     first, second = (TOPOLOGY.od_pairs.index(pair) for pair in (("h1", "h3"), ("h2", "h3")))
     assert apart[first] < alike[first]
     assert apart[second] > alike[second]
+
+
+def test_a_link_that_nobody_counts_is_not_taken_for_idle() -> None:
+    counted = tracked(Residual())
+    uncounted = tracked(Residual(), silent=frozenset(s.name for s in TOPOLOGY.switches))
+    assert uncounted == pytest.approx(counted, rel=0.02)
