@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topologies.model import OdPair, Way
+from topologies.model import OdPair, Way, Ways
 from twin.indexing import FloatArray
 from twin.mirror import Mirror
 from twin.model import FRAME_BITS, PerformanceModel
@@ -68,9 +68,14 @@ class DelayTracker:
         variance = self._model.variance(mirror.routing, od_bps)
         of_classes = self._model.class_waits(mirror.routing, od_bps)
         while self._next_s <= now_s - _LAG_S:
-            sent_bps = self._sent_bps(mirror, self._next_s, od_bps)
+            counted_bps = mirror.mean_sent_bps(self._next_s - _LOAD_WINDOW_S, self._next_s)
+            outstanding_bits = mirror.outstanding_bits(self._next_s)
             waiting_ms = self._look(
-                mirror, self._next_s, sent_bps, frame_bits, variance, of_classes
+                self._sent_bps(mirror.routing, od_bps, counted_bps, outstanding_bits),
+                np.where(np.isnan(counted_bps), np.nan, outstanding_bits),
+                frame_bits,
+                variance,
+                of_classes,
             )
             self._looks.append(_Look(self._next_s, waiting_ms))
             self._next_s += SAMPLE_S
@@ -92,19 +97,27 @@ class DelayTracker:
             total += share * self._model.path_delay_ms(routing, link_delay_ms)
         return total
 
-    def _sent_bps(self, mirror: Mirror, t_s: float, od_bps: FloatArray) -> FloatArray:
-        """(links,) what was sent over each before `t_s`."""
-        sent_bps = mirror.mean_sent_bps(t_s - _LOAD_WINDOW_S, t_s)
-        if not np.isnan(sent_bps).any():
-            return sent_bps
-        put_on_bps = self._model.indexing.crossing(mirror.routing) @ od_bps
-        return np.where(np.isnan(sent_bps), put_on_bps, sent_bps)
+    def _sent_bps(
+        self,
+        routing: Ways,
+        od_bps: FloatArray,
+        counted_bps: FloatArray,
+        outstanding_bits: FloatArray,
+    ) -> FloatArray:
+        """(links,) as counted; by what the pairs send where nobody counts, and where the far end
+        alone does, at which no more arrives than a full link carries."""
+        full = counted_bps >= _SATURATED * self._model.rate_bps
+        at_least_bps = np.where(np.isnan(outstanding_bits) & full, counted_bps, np.nan)
+        unknown = np.isnan(counted_bps) | np.isfinite(at_least_bps)
+        if not unknown.any():
+            return counted_bps
+        put_on_bps = self._model.predict(routing, od_bps).offered_bps
+        return np.where(unknown, np.fmax(put_on_bps, at_least_bps), counted_bps)
 
     def _look(
         self,
-        mirror: Mirror,
-        t_s: float,
         sent_bps: FloatArray,
+        outstanding_bits: FloatArray,
         frame_bits: FloatArray,
         variance: FloatArray,
         of_classes: FloatArray,
@@ -115,7 +128,9 @@ class DelayTracker:
         formula_bits = frame_bits * waiting_packets(
             sent_bps / rate_bps, variance, indexing.queue_packets
         )
-        waiting_bits = of_classes * self._corrected(mirror, t_s, sent_bps, formula_bits, frame_bits)
+        waiting_bits = of_classes * self._corrected(
+            sent_bps, outstanding_bits, formula_bits, frame_bits
+        )
         # One frame more than the queue alone: its own transmission, or for a small packet that of
         # another, since senders emit in clumps (so measured, at several rates).
         waiting_ms = (waiting_bits + frame_bits) / rate_bps * 1e3
@@ -124,9 +139,8 @@ class DelayTracker:
 
     def _corrected(
         self,
-        mirror: Mirror,
-        t_s: float,
         sent_bps: FloatArray,
+        outstanding_bits: FloatArray,
         formula_bits: FloatArray,
         frame_bits: FloatArray,
     ) -> FloatArray:
@@ -135,7 +149,7 @@ class DelayTracker:
         room_bits = indexing.queue_packets * frame_bits
         rate_bps = self._model.rate_bps
         under_way = np.minimum(sent_bps, rate_bps) * indexing.delay_ms / 1e3
-        outstanding = mirror.outstanding_bits(t_s) - under_way
+        outstanding = outstanding_bits - under_way
         calm = sent_bps < _SATURATED * rate_bps
         excess = outstanding - self._empty_bits
         # On a calm link the formula says what is queued: all else has been lost before.
@@ -144,8 +158,9 @@ class DelayTracker:
             _FOLLOW * (excess - formula_bits),
             np.maximum(excess - room_bits, 0.0) + _FOLLOW * np.minimum(excess, 0.0),
         )
-        empty = np.where(np.isnan(excess), outstanding, self._empty_bits + lost)
-        self._empty_bits = np.where(np.isnan(outstanding), self._empty_bits, empty)
+        # After a gap it is not known what was lost meanwhile: the formula says where to begin.
+        begun = outstanding - formula_bits
+        self._empty_bits = np.where(np.isnan(excess), begun, self._empty_bits + lost)
         counted = np.clip(outstanding - self._empty_bits, 0.0, room_bits)
         return np.asarray(np.where(calm | np.isnan(counted), formula_bits, counted))
 

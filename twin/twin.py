@@ -221,12 +221,14 @@ class Twin:
         routing = dict(self.mirror.routing)
         out.records += self._forecasts.scored(now_s, interval, routing)
         out.records.append(self._delay_predicted(interval, now_s))
-        if self._routes_changed_s < start_s and not self._mitigation.dropped:
+        # What has been made up teaches the model nothing.
+        counted = not np.isnan(od_bps).any()
+        if counted and self._routes_changed_s < start_s and not self._mitigation.dropped:
             out.records += calibrate(
                 self.model,
                 now_s,
                 routing,
-                interval.filled_bps,
+                interval.od_bps,
                 interval.link_bps,
                 loss,
             )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from fluid_network import FluidNetwork
 from small_networks import demand, square
@@ -17,26 +18,43 @@ TOPOLOGY = square()
 DEMAND = demand(TOPOLOGY, h1_h3=8, h4_h5=1)
 
 
+ALL = frozenset(switch.name for switch in TOPOLOGY.switches)
+
+
+class Tracked:
+    """A tracker of a network, both for as long as the test says."""
+
+    def __init__(self, residual: Residual, topology: Topology = TOPOLOGY) -> None:
+        indexing = Indexing(topology)
+        self.network = FluidNetwork(topology, lambda _: self._od_bps)
+        self._od_bps = np.zeros(len(indexing.pairs))
+        self._mirror = Mirror(indexing, 30.0)
+        self._tracker = DelayTracker(PerformanceModel(indexing, residual), 30.0)
+        self.network.snapshot()
+
+    def go_on(
+        self, seconds: float, od_bps: FloatArray, silent: frozenset[str] = frozenset()
+    ) -> FloatArray:
+        """(pairs,) the mean delays of the second half, `silent` switches counting nothing."""
+        self._od_bps, self.network.silent = od_bps, set(silent)
+        end_s = self.network.now_s + seconds
+        while self.network.now_s < end_s:
+            self.network.advance()
+            for message in self.network.outbox:
+                self._mirror.receive(message)
+            self.network.outbox.clear()
+            self._tracker.advance(self._mirror, self.network.now_s, od_bps)
+        return self._tracker.od_delay_ms(end_s - seconds / 2, end_s - 2 * SAMPLE_S)
+
+
 def tracked(
     residual: Residual,
     topology: Topology = TOPOLOGY,
     od_bps: FloatArray = DEMAND,
     silent: frozenset[str] = frozenset(),
 ) -> FloatArray:
-    """(pairs,) the mean delays of the last seconds, `silent` switches counting nothing."""
-    indexing = Indexing(topology)
-    network, mirror = FluidNetwork(topology, lambda _: od_bps), Mirror(indexing, 30.0)
-    tracker = DelayTracker(PerformanceModel(indexing, residual), 30.0)
-    network.silent = set(silent)
-    network.snapshot()
-    end_s = network.now_s + 8
-    while network.now_s < end_s:
-        network.advance()
-        for message in network.outbox:
-            mirror.receive(message)
-        network.outbox.clear()
-        tracker.advance(mirror, network.now_s, od_bps)
-    return tracker.od_delay_ms(end_s - 4, end_s - 2 * SAMPLE_S)
+    """(pairs,) the mean delays after some seconds of the same."""
+    return Tracked(residual, topology).go_on(8, od_bps, silent)
 
 
 def test_what_the_machine_adds_at_every_link_counts() -> None:
@@ -68,5 +86,25 @@ def test_who_goes_first_hardly_waits(rate_mbps: float) -> None:
 
 def test_a_link_that_nobody_counts_is_not_taken_for_idle() -> None:
     counted = tracked(Residual())
-    uncounted = tracked(Residual(), silent=frozenset(s.name for s in TOPOLOGY.switches))
+    uncounted = tracked(Residual(), silent=ALL)
     assert uncounted == pytest.approx(counted, rel=0.02)
+
+
+@pytest.mark.parametrize("silent", [{"s1"}, {"s2"}, ALL])
+def test_a_full_queue_is_seen_though_an_end_of_its_link_counts_nothing(silent: set[str]) -> None:
+    """That from s1 to s2, which h1 and h2 ask for 1.2 times its rate."""
+    od_bps = demand(TOPOLOGY, h1_h2=8, h1_h3=4)
+    pair = TOPOLOGY.od_pairs.index(("h1", "h2"))
+    counted = tracked(Residual(), od_bps=od_bps)
+    assert counted[pair] > 100
+    some = tracked(Residual(), od_bps=od_bps, silent=frozenset(silent))
+    assert some[pair] == pytest.approx(counted[pair], rel=0.1)
+
+
+def test_what_was_lost_while_nobody_counted_is_not_taken_to_be_queued() -> None:
+    network = Tracked(Residual())
+    pair = TOPOLOGY.od_pairs.index(("h1", "h2"))
+    network.go_on(4, demand(TOPOLOGY, h1_h2=8))
+    network.go_on(4, demand(TOPOLOGY, h1_h2=20), silent=ALL)
+    network.go_on(4, demand(TOPOLOGY, h1_h2=5), silent=ALL)
+    assert network.go_on(8, demand(TOPOLOGY, h1_h2=9.7))[pair] < 60

@@ -88,6 +88,17 @@ def test_predictions_are_compared_with_what_then_happened() -> None:
     assert all(abs(gain.after - 1) < 0.02 for gain in gains)
 
 
+def test_what_has_been_made_up_teaches_the_model_nothing() -> None:
+    """s4 is silent, so what h4 sends is made up: too little of it, and its links carry more."""
+    twin, network = lab(lambda t: demand(SQUARE, h1_h3=7, h4_h3=2 if t < 14 else 5))
+    drive(twin, network, 14)
+    network.silent = {"s4"}
+    records = drive(twin, network, 20)
+    assert not [r for r in records if isinstance(r, Calibration)]
+    network.silent = set()
+    assert [r for r in drive(twin, network, 20) if isinstance(r, Calibration)]
+
+
 def test_a_shadow_predicts_but_asks_for_nothing() -> None:
     twin, network = lab(lambda _: demand(SQUARE, h1_h3=7, h2_h3=6), policy="shortest-path")
     records = drive(twin, network, 20)
