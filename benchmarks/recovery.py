@@ -138,14 +138,17 @@ def _plan() -> Iterator[tuple[Failure, Contender]]:
 def _verdict(failure: Failure, outages: Outages | None, beside: str | None) -> Verdict:
     outages_ms = outages.outages_ms if outages else (None,)
     targets = judge(failure, outages_ms)
+    intervals = {
+        f"{target.name}, {beside}" if beside else target.name: percentile_interval(
+            _with_endless(outages_ms), percent
+        )
+        for target, percent in zip(targets, _PERCENTS, strict=True)
+        if outages
+    }
     if beside:
-        return Verdict(beside={beside: _figures(targets)})
+        return Verdict(beside={beside: _figures(targets)}, intervals=intervals)
     if outages is None:
         return Verdict(targets)
-    intervals = {
-        target.name: percentile_interval(_with_endless(outages_ms), percent)
-        for target, percent in zip(targets, _PERCENTS, strict=True)
-    }
     reaction = judge(failure, reactions_ms(outages))
     return Verdict(targets, {_REACTION: _figures(reaction)}, intervals)
 

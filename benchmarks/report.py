@@ -75,7 +75,8 @@ class Report(msgspec.Struct, frozen=True):
     beside: Mapping[str, Mapping[str, float | None]] = {}
     """Other things measured in that run, by their names: the same figures, by target."""
     intervals: Mapping[str, Interval] = {}
-    """How sure measured figures are, by target, where that is known."""
+    """How sure measured figures are, by target, where that is known; those of other things by
+    "target, name"."""
 
     @property
     def passed(self) -> bool:

@@ -106,7 +106,7 @@ def targets_table(report: Report) -> Table:
         last = number == len(headings) - 1
         table.add_column(escape(heading), justify="right" if number > 0 and not last else "left")
     for *cells, met in rows:
-        colour = "green" if met == "yes" else "red"
+        colour = "red" if met == "no" else "green"
         table.add_row(*map(escape, cells), f"[{colour}]{met}[/]")
     return table
 
@@ -127,7 +127,8 @@ def _title(report: Report) -> str:
 
 def _cells(report: Report) -> Iterator[list[str]]:
     """The table, its headings first."""
-    sure = ["95 % interval"] if report.intervals else []
+    judged = {target.name for target in report.targets}
+    sure = ["95 % interval"] if judged & report.intervals.keys() else []
     yield ["", "target", "measured", *sure, *report.beside, "met"]
     for target in report.targets:
         yield [
@@ -135,9 +136,18 @@ def _cells(report: Report) -> Iterator[list[str]]:
             target.target,
             figure(target.measured),
             *(str(report.intervals.get(target.name, "-")) for _ in sure),
-            *(figure(column.get(target.name)) for column in report.beside.values()),
+            *_beside(report, target.name),
             "yes" if target.met else "no",
         ]
+    for name in dict.fromkeys(name for column in report.beside.values() for name in column):
+        if name not in judged:  # what it stands beside was not asked for
+            yield [name, "", "", *("" for _ in sure), *_beside(report, name), ""]
+
+
+def _beside(report: Report, name: str) -> Iterator[str]:
+    for other, column in report.beside.items():
+        sure = report.intervals.get(f"{name}, {other}")
+        yield figure(column.get(name)) + (f" ({sure})" if sure else "")
 
 
 def figure(measured: float | None) -> str:
@@ -154,8 +164,10 @@ def verdict(report: Report) -> str:
     unmet = sum(not target.met for target in report.targets)
     if unmet:
         sentences.append(f"[red]{unmet} of {len(report.targets)} targets are not met[/]")
-    else:
+    elif report.targets:
         sentences.append("all targets are met")
+    else:
+        sentences.append("nothing of this has a target")
     return "\n".join(sentences)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.recovery import GOALS, judge, reactions_ms
+from benchmarks.recovery import GOALS, _verdict, judge, reactions_ms
 from benchmarks.recovery_lab import Outages, longest_hole_ms, trials
 from testbed.faults import EndDown, LinkDown, SwitchCrash
 from topologies.catalogue import load_topology
@@ -60,3 +60,13 @@ def test_an_endless_outage_leaves_the_percentile_that_it_reaches_unmet() -> None
     assert median.met
     assert (p95.met, p95.measured) == (False, None)
     assert not any(target.met for target in judge("link down", [p95_ms + 1] * 20))
+
+
+def test_a_rival_has_figures_and_intervals_but_no_target() -> None:
+    outages = Outages(tuple(float(ms) for ms in range(1, 21)))
+    verdict = _verdict("link down", outages, "OSPF with BFD")
+    assert verdict.targets == ()
+    assert verdict.beside["OSPF with BFD"]["link down: outage p50"] == 11.0
+    median = verdict.intervals["link down: outage p50, OSPF with BFD"]
+    assert (median.low, median.high) == (6.0, 15.0)
+    assert not _verdict("link down", None, "OSPF with BFD").intervals

@@ -43,6 +43,16 @@ def shown(of: Report) -> tuple[str, list[list[str]]]:
     return " ".join(word for words in lines[:headings] for word in words), lines[headings:]
 
 
+def test_what_others_reach_is_shown_without_a_target_too() -> None:
+    beside = {"OSPF": {"outage": 20.0, "frames": 7.0}, "RSTP": {"outage": 3100.0}}
+    intervals = {"outage, OSPF": Interval(17.0, None)}
+    _, lines = shown(report(UNMET, beside=beside, intervals=intervals))
+    assert lines[0] == ["target", "measured", "OSPF", "RSTP", "met"]
+    assert lines[1] == ["frames", "<=", "10", "12,346", "7", "-", "no"]
+    assert lines[2] == ["outage", "20", "(from", "17)", "3,100"]
+    assert verdict(report(beside=beside)) == "nothing of this has a target"
+
+
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Install:
     """Put a benchmark of the test's own in the place of `links`."""
