@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from cli.errors import UserError
-from cli.output import print_json, results
+from cli.output import messages, print_json, results
 from cli.progress import RunProgress
 from generators.history import History, HistoryError, load_history, read_history
 from generators.history.structure import MIN_STEPS
 from generators.model_store import ModelStore, ModelStoreError, Record, record_of
-from generators.training import Saveable
+from generators.training import Model, Saveable
 from topologies.catalogue import load_topology
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -116,6 +117,35 @@ def keep(
     )
     store.add(record)
     return record
+
+
+def train_and_keep(
+    arguments: argparse.Namespace,
+    kind: str,
+    train: Callable[[History, int, Progress], Model],
+    scores: Callable[[Model, History, int], Mapping[str, float]],
+) -> int:
+    """The whole verb for a model that is one function of a history and a seed.
+
+    Raises:
+        UserError: it cannot be trained or stored.
+    """
+    check(arguments)
+    seed = arguments.seed or 0
+    with told_errors(), RunProgress(messages).shown() as progress:
+        version = ModelStore().next_version(arguments.out)  # refuses what is no name
+        progress.label(f"train {kind}: {arguments.out}@{version}")
+        progress.step("reading the history")
+        history = named_history(arguments.history, arguments.topology)
+        progress.step(f"training the {kind}")
+        begun_s = time.monotonic()
+        model = train(history, seed, shown(progress))
+        seconds = time.monotonic() - begun_s
+        progress.step("judging it")
+        judged = scores(model, history, seed)
+        record = keep(model, kind, arguments, history, seed=seed, scores=judged, seconds=seconds)
+    say(record, as_json=arguments.json)
+    return 0
 
 
 def say(record: Record, *, as_json: bool) -> None:

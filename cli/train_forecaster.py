@@ -10,19 +10,22 @@ example:
 from __future__ import annotations
 
 import argparse
-import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cli.errors import UserError
 from cli.model_keeping import add_arguments as add_common_arguments
-from cli.model_keeping import check, keep, named_history, say, told_errors
-from cli.output import messages
-from cli.progress import RunProgress
-from generators.model_store import ModelStore, Record
+from cli.model_keeping import train_and_keep
+from generators.history import History
 from generators.schedule import FloatArray
 from topologies.catalogue import load_topology
 from twin.forecaster import HORIZONS, LOOKBACK, Forecaster, PersistenceForecaster
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from generators.training_loop import Progress
+    from twin.forecast import LearnedForecaster
 
 _JUDGED_SHARE = 0.15
 
@@ -34,45 +37,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, and store what came of it."""
-    check(arguments)
     if arguments.topology is None:
         raise UserError("--topology: a forecaster is one of a network: name it")
-    with told_errors():
-        record = _train(arguments)
-    say(record, as_json=arguments.json)
-    return 0
 
-
-def _train(arguments: argparse.Namespace) -> Record:
-    version = ModelStore().next_version(arguments.out)  # refuses what is no name
-    seed = arguments.seed or 0
-    with RunProgress(messages).shown() as progress:
-        progress.label(f"train forecaster: {arguments.out}@{version}")
-        progress.step("reading the history")
-        history = named_history(arguments.history, arguments.topology)
+    def train_it(history: History, seed: int, _: Progress) -> LearnedForecaster:
         from twin.training import train
 
-        progress.step("training the forecaster")
-        begun_s = time.monotonic()
-        forecaster = train(
-            load_topology(arguments.topology), history.rates_bps, seed, arguments.budget_s
-        )
-        seconds = time.monotonic() - begun_s
-        last_bps = history.rates_bps[round(history.steps * (1 - _JUDGED_SHARE)) :]
-        last_bps = history.rates_bps[-max(len(last_bps), LOOKBACK + HORIZONS) :]
-        scores = {
-            "wape": _wape(forecaster, last_bps),
-            "wape_of_persistence": _wape(PersistenceForecaster(), last_bps),
-        }
-        return keep(
-            forecaster,
-            "forecaster",
-            arguments,
-            history,
-            seed=seed,
-            scores=scores,
-            seconds=seconds,
-        )
+        topology = load_topology(arguments.topology)
+        return train(topology, history.rates_bps, seed, arguments.budget_s)
+
+    return train_and_keep(arguments, "forecaster", train_it, _scores)
+
+
+def _scores(forecaster: Forecaster, history: History, _: int) -> Mapping[str, float]:
+    steps = max(history.steps - round(history.steps * (1 - _JUDGED_SHARE)), LOOKBACK + HORIZONS)
+    last_bps = history.rates_bps[-steps:]
+    return {
+        "wape": _wape(forecaster, last_bps),
+        "wape_of_persistence": _wape(PersistenceForecaster(), last_bps),
+    }
 
 
 def _wape(forecaster: Forecaster, rates_bps: FloatArray) -> float:

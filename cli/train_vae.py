@@ -10,19 +10,17 @@ example:
 from __future__ import annotations
 
 import argparse
-import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cli.model_keeping import add_arguments as add_common_arguments
-from cli.model_keeping import check, keep, named_history, say, shown, told_errors
-from cli.output import messages
-from cli.progress import RunProgress
+from cli.model_keeping import train_and_keep
 from generators.history import History
-from generators.model_store import ModelStore, Record
 
 if TYPE_CHECKING:  # torch takes seconds to import
+    from generators.training_loop import Progress
     from generators.vae import TelemetryVae
 
 _DAY_S = 86_400.0
@@ -36,28 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, and store what came of it."""
-    check(arguments)
-    with told_errors():
-        record = _train(arguments)
-    say(record, as_json=arguments.json)
-    return 0
 
-
-def _train(arguments: argparse.Namespace) -> Record:
-    version = ModelStore().next_version(arguments.out)  # refuses what is no name
-    seed = arguments.seed or 0
-    with RunProgress(messages).shown() as progress:
-        progress.label(f"train vae: {arguments.out}@{version}")
-        progress.step("reading the history")
-        history = named_history(arguments.history, arguments.topology)
+    def train(history: History, seed: int, progress: Progress) -> TelemetryVae:
         from generators.vae import train_vae
 
-        begun_s = time.monotonic()
-        vae = train_vae(history, seed, arguments.budget_s, shown(progress))
-        seconds = time.monotonic() - begun_s
-        progress.step("filling gaps of the history")
-        scores = {"nmae": _nmae(vae, history, np.random.default_rng(seed))}
-        return keep(vae, "vae", arguments, history, seed=seed, scores=scores, seconds=seconds)
+        return train_vae(history, seed, arguments.budget_s, progress)
+
+    return train_and_keep(arguments, "vae", train, _scores)
+
+
+def _scores(vae: TelemetryVae, history: History, seed: int) -> Mapping[str, float]:
+    return {"nmae": _nmae(vae, history, np.random.default_rng(seed))}
 
 
 def _nmae(vae: TelemetryVae, history: History, numbers: np.random.Generator) -> float:
