@@ -26,7 +26,7 @@ from controller.labels import label_of
 from controller.protection import Protection
 from controller.way_entries import way_entries
 from topologies.addressing import Addressing
-from topologies.model import Path, Split, Topology, Way
+from topologies.model import OdPair, Path, Split, Topology, Way
 from topologies.splits import paths_of
 
 
@@ -36,6 +36,8 @@ class Found:
 
     routes: Mapping[Routed, tuple[Way, RouteEntries]]
     """Those that are whole."""
+    unfollowed: Mapping[Flow, FlowEntry]
+    """The ingress entries of flows whose routes are not: they come before those of the pairs."""
     labels: frozenset[int]
     """All that are in use, be it by remains of a route."""
 
@@ -50,26 +52,32 @@ def find(
     entries = frozenset(entries)
     tracer = _Tracer(addressing, protection, entries)
     routes: dict[Routed, tuple[Way, RouteEntries]] = {}
+    unfollowed: dict[Flow, FlowEntry] = {}
     for ingress in entries:
         if not ingress.is_ingress:
             continue
         routed = routed_by(addressing, ingress.switch, ingress.match)
-        if routed is not None and (route := tracer.route(routed, ingress)):
+        if routed is None:
+            continue
+        if route := tracer.route(routed, ingress):
             routes[routed] = route
+        elif isinstance(routed, Flow):
+            unfollowed[routed] = ingress
     flows = {flow: route for flow, route in routes.items() if isinstance(flow, Flow)}
     return Found(
         routes={pair: routes[pair] for pair in topology.od_pairs if pair in routes} | flows,
+        unfollowed=unfollowed,
         labels=frozenset(entry.label for entry in entries if entry.label),
     )
 
 
-def drops(addressing: Addressing, entries: Iterable[FlowEntry]) -> Iterator[FlowEntry]:
-    """Those of the `entries` that drop a pair where it enters, as a client has asked for."""
+def drops(addressing: Addressing, entries: Iterable[FlowEntry]) -> Iterator[OdPair]:
+    """The pairs that `entries` drop where they enter, as a client has asked for."""
     for entry in entries:
         if entry.kind is Kind.DROP:
             pair = entry_pair(addressing, entry.switch, dict(entry.match))
             if pair and entry == drop_entry(addressing, pair, entry.switch):
-                yield entry
+                yield pair
 
 
 class _Tracer:

@@ -44,7 +44,8 @@ _ADDRESSES = {
     "dl_dst": "eth_dst",
 }
 _COUNTERS = ("duration", "n_packets", "n_bytes")
-_DEFAULT_PRIORITY = "32768"  # ovs-ofctl leaves it out
+DEFAULT_PRIORITY = 32768
+"""That of an entry for which ovs-ofctl prints none."""
 _PORTS = {"tcp": "tcp", "tcp6": "tcp", "udp": "udp", "udp6": "udp"}
 _ENDS = {"tp_src": "src", "tp_dst": "dst"}
 _UNTAGGED = "0x0000/0x1fff"
@@ -118,7 +119,8 @@ def meters_of(switch: str, meters: str) -> Iterator[Meter]:
     if len(found) != len(re.findall(r"^\s*meter=", meters, re.MULTILINE)):
         raise DumpError(f"{switch}: {meters.strip()}")
     for numbers in found:
-        yield Meter(switch, *map(int, numbers))
+        meter_id, rate_kbps, burst_kbit = map(int, numbers)
+        yield Meter(switch, meter_id, rate_kbps, burst_kbit)
 
 
 def _bucket(where: str, text: str) -> Bucket:
@@ -138,7 +140,7 @@ def _entry(switch: str, line: str) -> FlowEntry:
     try:
         return FlowEntry(
             switch=switch,
-            priority=int(words.pop("priority", _DEFAULT_PRIORITY)),
+            priority=int(words.pop("priority", DEFAULT_PRIORITY)),
             cookie=int(words.pop("cookie", "0"), 0),
             table=int(words.pop("table", "0")),
             match=_match(words),

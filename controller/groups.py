@@ -29,6 +29,8 @@ class Group:
     switch: str
     group_id: int
     buckets: tuple[Bucket, ...]
+    foreign: bool = False
+    """As a switch describes it: it is of another type."""
 
     @property
     def key(self) -> tuple[str, int]:

@@ -108,6 +108,11 @@ class Installation:
         """Switches whose tables were read since this controller came."""
         self._found: dict[str, tuple[FlowEntry, ...]] = {}
         """What those of them held that `adopt` has not looked at yet."""
+        self._unfollowed: dict[Flow, FlowEntry] = {}
+        """Ingress entries of an earlier controller's flows that `adopt` could not take over."""
+        self._dropped: dict[OdPair, bool] = {}
+        """Whether a pair is, of those that clients have had dropped: a switch that is away may yet
+        drop one that is not."""
 
     def confirmed(self) -> dict[Routed, Way]:
         """The way of every pair and flow whose entries are all known to be in place."""
@@ -173,11 +178,13 @@ class Installation:
         """Remove what no other route needs of `leftovers` once no packet does; call `then`."""
 
         def retire_now() -> None:
-            removals = remove(self._references.give_up(leftovers.entries))
+            free = self._references.give_up(leftovers.entries)
             if self.unread or self._found:
-                # A switch that was not read may still send along them; `clean` takes them away.
-                self._tables.apply(removals)
-                removals = []
+                # A switch that was not read may still send along those of an earlier controller;
+                # `clean` takes them away.
+                self._tables.apply(remove(e for e in free if not self._labels.made(e.label)))
+                free = [entry for entry in free if self._labels.made(entry.label)]
+            removals = remove(free)
             for switch, why in self._commit(removals).items():
                 _logger.warning("%s %s: it keeps old entries until it is cleaned", switch, why)
             if then:
@@ -234,7 +241,9 @@ class Installation:
         """Keep what an earlier controller has told `switch` by itself: drops, what it avoids."""
         self._read.add(switch)
         self._found[switch] = entries
-        self._tables.apply(put(adoption.drops(self._addressing, entries)))
+        for pair in adoption.drops(self._addressing, entries):
+            if self._dropped.setdefault(pair, True):
+                self._tables.apply(put([self._drop_entry(pair)]))
         self.avoided |= self._protection.avoided_by(groups)
 
     def adopt(self) -> dict[Routed, Way]:
@@ -248,11 +257,20 @@ class Installation:
         found = adoption.find(self._topology, self._addressing, self._protection, entries)
         self._found.clear()
         self._labels.taken.update(found.labels)
+        self._unfollowed = dict(found.unfollowed)
         routes = {routed: r for routed, r in found.routes.items() if routed not in self.routes}
         for routed, (way, route) in routes.items():
             self._tables.apply(put([route.ingress, *self._references.take(route.behind)]))
             self.routes[routed] = InstalledRoute(way, route)
         return {routed: way for routed, (way, _) in routes.items()}
+
+    def give_up_unfollowed(self) -> None:
+        """Let the flows that could not be taken over go as their pairs, where those have a route:
+        part of their own may be gone, and their entries come first."""
+        confirmed = self.confirmed()
+        given_up = [flow for flow in self._unfollowed if pair_of(flow) in confirmed]
+        entries = {flow: self._unfollowed.pop(flow) for flow in given_up}
+        self._commit(remove(e for flow, e in entries.items() if flow not in self.routes))
 
     @property
     def unread(self) -> frozenset[str]:
@@ -270,10 +288,18 @@ class Installation:
 
     def drop(self, pair: OdPair, dropped: bool) -> str:
         """Drop all packets of `pair` at its ingress, or no longer; why not yet, if not."""
-        ingress = self._topology.switch_of[pair[0]]
-        entry = drop_entry(self._addressing, pair, ingress)
+        self._dropped[pair] = dropped
+        entry = self._drop_entry(pair)
         lost = self._commit([Change(entry, remove=not dropped)])
-        return _later(ingress, lost[ingress]) if ingress in lost else ""
+        return _later(entry.switch, lost[entry.switch]) if entry.switch in lost else ""
+
+    @property
+    def dropped(self) -> tuple[OdPair, ...]:
+        """The pairs that clients have had dropped."""
+        return tuple(pair for pair, dropped in self._dropped.items() if dropped)
+
+    def _drop_entry(self, pair: OdPair) -> FlowEntry:
+        return drop_entry(self._addressing, pair, self._topology.switch_of[pair[0]])
 
     def _entries(self, routed: Routed, way: Way, trees: Trees) -> RouteEntries:
         label_of = partial(trees.label, pair_of(routed)[1])

@@ -33,6 +33,10 @@ class Labels:
     """Labels found on the switches, never handed out."""
     _serials: count[int] = field(default_factory=lambda: count(1), repr=False)
 
+    def made(self, label: int) -> bool:
+        """Whether this source may have handed out `label`, and no earlier one has."""
+        return label >> _SERIAL_BITS == self.epoch and label not in self.taken
+
     def fresh(self) -> int:
         """A label that was not handed out before."""
         labels = (self.epoch << _SERIAL_BITS | n % (1 << _SERIAL_BITS) for n in self._serials)

@@ -159,6 +159,13 @@ class Refusal(msgspec.Struct, frozen=True):
     reason: str
 
 
+class DroppedPair(msgspec.Struct, frozen=True):
+    """An OD pair whose packets are dropped where they enter."""
+
+    src: str
+    dst: str
+
+
 # --- controller to client -------------------------------------------------------------------
 
 
@@ -300,6 +307,8 @@ class Routes(Message, frozen=True, tag="routes"):
     routes: tuple[Route, ...]
     flows: tuple[FlowRoute, ...] = ()
     """Flows with a path of their own, or without one again."""
+    dropped: tuple[DroppedPair, ...] = ()
+    """In a snapshot: what clients have had dropped, be it by an earlier controller."""
 
 
 class RerouteDone(Message, frozen=True, tag="reroute-done"):
@@ -322,6 +331,10 @@ class DropDone(Message, frozen=True, tag="drop-done"):
     """Answer to `Drop` and `Allow`; `reason` is empty when it was carried out."""
 
     request_id: str
+    src: str
+    dst: str
+    dropped: bool
+    """Whether the pair is, or will be as soon as its switch is back."""
     received_s: float
     applied_s: float
     reason: str = ""

@@ -14,6 +14,8 @@ class Meter:
     meter_id: int
     rate_kbps: int
     burst_kbit: int
+    foreign: bool = False
+    """As a switch describes it: it does something else, too."""
 
     @property
     def key(self) -> tuple[str, int]:

@@ -6,7 +6,8 @@ Flow-mods are put together in `controller.flow_mod`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from controller.flow_entries import INGRESS, OURS, VLAN_PRESENT, CookieFilter, FlowEntry
@@ -17,9 +18,17 @@ from controller.meters import MeterChange
 
 _ETH_TYPE_VLAN = 0x8100
 _IN_PORT_BITS = 0 << 6 | 15  # offset 0, 16 bits; see ovs-actions(7), "load"
-_REGISTER_BITS = 0 << 6 | 31
-_HASH_ADDRESSES_AND_PORTS = 3  # NX_HASH_FIELDS_SYMMETRIC_L3L4_UDP of Open vSwitch
-_MODULO_N = 0  # NX_MP_ALG_MODULO_N
+FLOW_HASH: Mapping[str, int | str] = MappingProxyType(
+    {
+        "fields": 3,  # NX_HASH_FIELDS_SYMMETRIC_L3L4_UDP of Open vSwitch
+        "basis": 0,
+        "algorithm": 0,  # NX_MP_ALG_MODULO_N
+        "arg": 0,
+        "ofs_nbits": 0 << 6 | 31,  # offset 0, 32 bits
+        "dst": "reg0",
+    }
+)
+"""Of the multipath action that writes a hash of addresses, protocol and ports into a register."""
 _BUNDLE_ID = 1  # of a connection; there is one bundle at a time
 
 
@@ -108,10 +117,8 @@ def _forget_in_port(parser: Any) -> Any:
 
 
 def _tell_flows_apart(parser: Any, values: int) -> Any:
-    """Write a hash of addresses, protocol and ports into a register; see `way_entries`."""
-    return parser.NXActionMultipath(
-        _HASH_ADDRESSES_AND_PORTS, 0, _MODULO_N, values - 1, 0, _REGISTER_BITS, "reg0"
-    )
+    """Write one of so many values into a register; see `way_entries`."""
+    return parser.NXActionMultipath(max_link=values - 1, **FLOW_HASH)
 
 
 def _group_mod(datapath: Any, change: GroupChange) -> Any:

@@ -13,12 +13,17 @@ from typing import Any
 from controller.flow_entries import VLAN_PRESENT, FlowEntry
 from controller.groups import Bucket, Group
 from controller.meters import Meter
+from controller.openflow import FLOW_HASH
 
-_APPLY_ACTIONS = 4  # OFPIT_APPLY_ACTIONS, OpenFlow 1.3.5, section 7.2.4
+# Of OpenFlow 1.3.5, sections 7.2.4, 7.3.4.2 and 7.3.4.5.
+_APPLY_ACTIONS = 4  # OFPIT_APPLY_ACTIONS
+_FAST_FAILOVER = 3  # OFPGT_FF
+_METER_FLAGS = 1 | 4 | 8  # OFPMF_KBPS, OFPMF_BURST, OFPMF_STATS
+_DROP_BAND = 1  # OFPMBT_DROP
 _ETH_TYPE_VLAN = 0x8100
 
-_Deed = tuple[str, Any]
-"""A field of an entry and its value, or one of these."""
+_Step = tuple[str, Any]
+"""What one action or instruction does: a field of an entry and its value, or one of these."""
 _FORGET_IN_PORT, _PUSH_VLAN, _SET_VLAN, _UNKNOWN = (
     "forget in_port",
     "push VLAN",
@@ -41,8 +46,8 @@ _BUCKET_ORDER = (_FORGET_IN_PORT, _PUSH_VLAN, _SET_VLAN, "output")
 
 def entry_of(switch: str, stat: Any) -> FlowEntry:
     """The entry that this OFPFlowStats describes."""
-    deeds = [deed for instruction in stat.instructions for deed in _instructed(instruction)]
-    does = {name: value for name, value in deeds if name in _ENTRY_ORDER}
+    steps = [step for instruction in stat.instructions for step in _instruction_steps(instruction)]
+    does = {name: value for name, value in steps if name in _ENTRY_ORDER}
     forgets = does.pop(_FORGET_IN_PORT, False)
     return FlowEntry(
         switch,
@@ -51,23 +56,25 @@ def entry_of(switch: str, stat: Any) -> FlowEntry:
         stat.cookie,
         stat.table_id,
         **does,
-        foreign=not _in_order(deeds, _ENTRY_ORDER) or forgets != does.get("pop_vlan", False),
+        foreign=not _in_order(steps, _ENTRY_ORDER)
+        or forgets != does.get("pop_vlan", False)
+        or bool(stat.idle_timeout or stat.hard_timeout),
     )
 
 
-def _instructed(instruction: Any) -> Iterator[_Deed]:
+def _instruction_steps(instruction: Any) -> Iterator[_Step]:
     match type(instruction).__name__:
         case "OFPInstructionGotoTable":
             yield "goto", instruction.table_id
         case "OFPInstructionMeter":
             yield "meter", instruction.meter_id
         case "OFPInstructionActions" if instruction.type == _APPLY_ACTIONS:
-            yield from map(_done, instruction.actions)
+            yield from map(_action_step, instruction.actions)
         case _:
             yield _UNKNOWN, None
 
 
-def _done(action: Any) -> _Deed:
+def _action_step(action: Any) -> _Step:
     match type(action).__name__:
         case "OFPActionPopVlan":
             return "pop_vlan", True
@@ -81,7 +88,7 @@ def _done(action: Any) -> _Deed:
             return _SET_VLAN, action.value & ~VLAN_PRESENT
         case "OFPActionPushVlan" if action.ethertype == _ETH_TYPE_VLAN:
             return _PUSH_VLAN, True
-        case "NXActionMultipath":
+        case "NXActionMultipath" if all(getattr(action, k) == v for k, v in FLOW_HASH.items()):
             return "spread", action.max_link + 1
         case "OFPActionOutput":
             return "output", action.port
@@ -91,27 +98,29 @@ def _done(action: Any) -> _Deed:
             return _UNKNOWN, None
 
 
-def _in_order(deeds: Iterable[_Deed], order: Sequence[str]) -> bool:
+def _in_order(steps: Iterable[_Step], order: Sequence[str]) -> bool:
     """Whether there are none but those of `order`, in that order, each at most once."""
-    names = [name for name, _ in deeds]
+    names = [name for name, _ in steps]
     return names == [name for name in order if name in names]
 
 
 def meter_of(switch: str, stat: Any) -> Meter:
-    """The meter that this OFPMeterConfigStats describes, as far as it is one of ours."""
-    (band,) = stat.bands
-    return Meter(switch, stat.meter_id, band.rate, band.burst_size)
+    """The meter that this OFPMeterConfigStats describes."""
+    rate, burst = (stat.bands[0].rate, stat.bands[0].burst_size) if stat.bands else (0, 0)
+    ours = stat.flags == _METER_FLAGS and [band.type for band in stat.bands] == [_DROP_BAND]
+    return Meter(switch, stat.meter_id, rate, burst, foreign=not ours)
 
 
 def group_of(switch: str, stat: Any) -> Group:
     """The group that this OFPGroupDescStats describes."""
-    return Group(switch, stat.group_id, tuple(_bucket_of(bucket) for bucket in stat.buckets))
+    buckets = tuple(_bucket_of(bucket) for bucket in stat.buckets)
+    return Group(switch, stat.group_id, buckets, foreign=stat.type != _FAST_FAILOVER)
 
 
 def _bucket_of(bucket: Any) -> Bucket:
-    deeds = [_done(action) for action in bucket.actions]
-    does = dict(deeds)
+    steps = [_action_step(action) for action in bucket.actions]
+    does = dict(steps)
     push, output = does.get(_SET_VLAN), does.get("output", 0)
     tagging = {_FORGET_IN_PORT, _PUSH_VLAN, _SET_VLAN} & does.keys()
-    whole = _in_order(deeds, _BUCKET_ORDER) and len(tagging) in (0, 3)
+    whole = _in_order(steps, _BUCKET_ORDER) and len(tagging) in (0, 3)
     return Bucket(output, push, foreign=not whole or output != bucket.watch_port)

@@ -39,9 +39,7 @@ class Protection:
 
     def groups(self, avoided: AbstractSet[DirectedLink] = frozenset()) -> tuple[Group, ...]:
         """All groups; those of the `avoided` links prefer the detour."""
-        return tuple(
-            group for switch in tuple(self._hops) for group in self.groups_of(switch, avoided)
-        )
+        return tuple(group for switch in self._hops for group in self.groups_of(switch, avoided))
 
     def groups_of(
         self, switch: str, avoided: AbstractSet[DirectedLink] = frozenset()

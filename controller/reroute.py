@@ -20,14 +20,14 @@ _FRAME_BITS = 8 * 1514  # a full Ethernet frame, without FCS
 
 
 def refusal_reason(
-    topology: Topology, links: Links, connected: AbstractSet[str], routed: Routed, way: Way
+    topology: Topology, links: Links, usable: AbstractSet[str], routed: Routed, way: Way
 ) -> str | None:
     """Why `routed` cannot be moved to `way` now; None when it can."""
     pair = pair_of(routed)
     if reason := unknown_pair(topology, pair) or _impossible(routed) or _uneven(way):
         return reason
     impossible = (_no_path(topology, pair, path) for path in paths_of(way))
-    return next(filter(None, impossible), None) or obstacle(links, connected, way)
+    return next(filter(None, impossible), None) or obstacle(links, usable, way)
 
 
 def _impossible(routed: Routed) -> str | None:
@@ -72,12 +72,15 @@ def unknown_pair(topology: Topology, pair: OdPair) -> str | None:
     return f"there is no OD pair {source} -> {target}"
 
 
-def obstacle(links: Links, connected: AbstractSet[str], way: Way) -> str | None:
-    """What keeps an otherwise valid way from being installed just now, if anything."""
+def obstacle(links: Links, usable: AbstractSet[str], way: Way) -> str | None:
+    """What keeps an otherwise valid way from being installed just now, if anything.
+
+    `usable` are the switches that are connected and hold what they should.
+    """
     for path in paths_of(way):
         if hop := links.dead_link_on(path):
             return f"the link {hop[0]}-{hop[1]} is down"
-        if lost := next((switch for switch in path if switch not in connected), None):
+        if lost := next((switch for switch in path if switch not in usable), None):
             return f"{lost} is not connected"
     return None
 
@@ -99,4 +102,10 @@ def longest_drain_s(topology: Topology) -> float:
 
 
 def _queued_s(shapes: Iterable[LinkShape]) -> float:
-    return sum((shape.queue_packets + 1) * _FRAME_BITS / shape.rate_bps for shape in shapes)
+    return sum((_queue_bits(shape) + _FRAME_BITS) / shape.rate_bps for shape in shapes)
+
+
+def _queue_bits(shape: LinkShape) -> int:
+    if shape.queue_bytes is not None:
+        return 8 * shape.queue_bytes
+    return shape.queue_packets * _FRAME_BITS

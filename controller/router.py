@@ -11,6 +11,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from msgspec.structs import replace
 
 from controller.flows import Flow, Routed, flow_of, flow_route, pair_of
 from controller.installation import UNPROTECTED, Installation, Switches
@@ -19,6 +22,7 @@ from controller.messages import (
     Allow,
     Drop,
     DropDone,
+    DroppedPair,
     FlowRoute,
     FromClient,
     Message,
@@ -34,7 +38,7 @@ from controller.moves import Moved
 from controller.reroute import longest_drain_s, obstacle, refusal_reason, unknown_pair
 from controller.retries import Retries
 from topologies.detours import Detour, Hop
-from topologies.model import OdPair, Topology, Way, Ways
+from topologies.model import DirectedLink, OdPair, Topology, Way, Ways
 from topologies.paths import Weight, shortest_paths
 from topologies.splits import equal_cost_ways, paths_of
 
@@ -130,8 +134,9 @@ class Router:
         return 0.0 if self._try_again() else wait_s
 
     def snapshot(self) -> Routes:
-        """All confirmed routes."""
-        return self._routes("snapshot", self.installation.confirmed())
+        """All confirmed routes, and what is dropped."""
+        dropped = tuple(DroppedPair(*pair) for pair in self.installation.dropped)
+        return replace(self._routes("snapshot", self.installation.confirmed()), dropped=dropped)
 
     def _refresh(self) -> None:
         """Fill switches that have come back, and give every pair a living path if there is one."""
@@ -145,7 +150,7 @@ class Router:
             self._announce("adoption", self.installation.adopt())
         if self._repair_due and self._adopted:
             self._repair_due = False
-            # Links that were dead lately, too: nothing may rely on them yet.
+            # Links that were dead lately, too: nothing relies on them yet that has another way.
             self.installation.avoid(self.installation.avoided | self.links.dead)
             self._repair()
 
@@ -155,8 +160,7 @@ class Router:
 
     def _try_again(self) -> bool:
         """Whether connected switches are to be filled, some that have not confirmed something."""
-        here = self._switches.connected - self._to_fill
-        lacking = {s: why for s, why in self.installation.lacking.items() if s in here}
+        lacking = {s: why for s, why in self.installation.lacking.items() if s in self._usable}
         if again := self._retries.due(lacking):
             self._to_fill.update(again)
             self._repair_due = True
@@ -166,6 +170,7 @@ class Router:
         self._release_dead_flows()
         broken = [pair for pair in self._topology.od_pairs if not self._lives(pair)]
         moved = self._move_freely(self._shortest(broken) if broken else {})
+        self.installation.give_up_unfollowed()
         # Links that are dead as yet may come up soon: BFD sessions have to meet first.
         settled = not self.installation.avoided or self._settle_s is None
         everywhere = not moved.failed and self._everybody_has_all()
@@ -231,19 +236,27 @@ class Router:
         return route is not None and not any(map(self.links.dead_link_on, paths_of(route.way)))
 
     def _shortest(self, pairs: Iterable[OdPair]) -> dict[Routed, Way]:
-        """Shortest living ways of `pairs` over connected switches, where there is one."""
-        lost = self._names - self._switches.connected
+        """Shortest living ways of `pairs` over usable switches, where there is one."""
+        lost = self._names - self._usable
         down = self.links.dead | self.links.around(lost)
-        ways: Ways
-        if self._equal_cost:
-            ways = equal_cost_ways(self._topology, down)
-        else:
-            ways = shortest_paths(self._topology, self._weight, down)
+        ways = self._ways(down)
+        if avoided := self.installation.avoided - down:  # where there is another way
+            ways = {**ways, **self._ways(down | avoided)}
         return {
             pair: ways[pair]
             for pair in pairs
             if pair in ways and all(map(lost.isdisjoint, paths_of(ways[pair])))
         }
+
+    def _ways(self, down: frozenset[DirectedLink]) -> Ways:
+        if self._equal_cost:
+            return equal_cost_ways(self._topology, down)
+        return shortest_paths(self._topology, self._weight, down)
+
+    @property
+    def _usable(self) -> AbstractSet[str]:
+        """Switches that can be programmed, and have been given what they lack."""
+        return self._switches.connected - self._to_fill
 
     def _release_dead_flows(self) -> None:
         """Flows whose own path is dead go as their pairs."""
@@ -262,7 +275,7 @@ class Router:
         return moved
 
     def _obstacle(self, way: Way) -> str | None:
-        return obstacle(self.links, self._switches.connected, way)
+        return obstacle(self.links, self._usable, way)
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -312,7 +325,6 @@ class Router:
         self.installation.retire(moved.leftovers, then=removed)
 
     def _refusal(self, routed: Routed, way: Way, others: Collection[Routed]) -> str | None:
-        connected = self._switches.connected
         if not self.serving:
             return "the controller is not ready"
         if routed in others:
@@ -320,7 +332,7 @@ class Router:
         if isinstance(routed, Flow) and not way:
             has_path = routed in self.installation.routes
             return None if has_path else "the flow has no path of its own"
-        return refusal_reason(self._topology, self.links, connected, routed, way)
+        return refusal_reason(self._topology, self.links, self._usable, routed, way)
 
     def _filter(self, received_s: float, request: Drop | Allow) -> None:
         pair = (request.src, request.dst)
@@ -332,6 +344,9 @@ class Router:
             DropDone(
                 t_s=now_s,
                 request_id=request.request_id,
+                src=request.src,
+                dst=request.dst,
+                dropped=pair in self.installation.dropped,
                 received_s=received_s,
                 applied_s=now_s,
                 reason=reason,

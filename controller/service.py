@@ -88,7 +88,7 @@ class Service:
             weight,
             self.switches,
             self._northbound.publish,
-            self._spawn_after,
+            self._defer,
             detours=detours(topology, weight) if protected else UNPROTECTED,
             equal_cost=equal_cost,
         )
@@ -243,6 +243,15 @@ class Service:
                     self.telemetry.tick(switch, number)
 
         return poll
+
+    def _defer(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Run what the router has put off, and let it see what came of it."""
+
+        def call_and_wake() -> None:
+            call()
+            self._wake_up()
+
+        self._spawn_after(delay_s, call_and_wake)
 
     def _spawn_after(self, delay_s: float, call: Callable[[], None]) -> None:
         """Run `call` beside everything else; that it raises is the end of the controller."""

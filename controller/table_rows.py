@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from controller.dumped_tables import DEFAULT_PRIORITY
 from controller.flow_entries import kind_of, pair_of
 from topologies.addressing import Addressing
 from topologies.model import OdPair
 from topologies.policies import ANYONE
 
 _FIELD = re.compile(r"\b(cookie|duration|table|n_packets|n_bytes|priority)=([\w.]+),? ?")
-_DEFAULT_PRIORITY = 32768
 _PAIR = re.compile(r"\bin_port=(\d+),dl_dst=([0-9a-f:]{17})")
 _GIVES_LABEL = re.compile(r"set_field:([0-9a-f:]{17})->eth_dst")
 _LABEL = re.compile(r"dl_dst=([0-9a-f:]{17})")
@@ -103,7 +103,7 @@ def _flow_row(
     kind = kind_of(int(fields.get("cookie", "0"), 16))
     return FlowRow(
         table=int(fields.get("table", "0")),
-        priority=int(fields.get("priority", _DEFAULT_PRIORITY)),
+        priority=int(fields.get("priority", DEFAULT_PRIORITY)),
         kind=kind.name.lower() if kind else "",
         pair=_addressed(addressing, switch, match) or (labels.get(label[1]) if label else None),
         match=_named(addressing, switch, match),

@@ -28,6 +28,8 @@ BFD_INTERVAL_MS = 50
 """At 10 ms sessions flap under load."""
 _PACKET_INS_PER_S, _PACKET_IN_BURST = 100, 100
 """Of one switch: ARP requests are rare, and a flood of them must not take the controller down."""
+_RECONNECT_MS = 1000
+"""At most between two attempts of a switch to reach its controller; Open vSwitch's own is 8 s."""
 _DEAD_PORT = 1
 _PREFIX_LENGTH = 16
 
@@ -177,7 +179,8 @@ class Network:
 
     def _add_switches(self, net: Mininet) -> None:
         """Here, switches that wait for their controller."""
-        net.addController(_Controller("c0", ip=CONTROLLER_ADDRESS, port=CONTROLLER_PORT))
+        where = {"ip": CONTROLLER_ADDRESS, "port": CONTROLLER_PORT}
+        net.addController(_Controller("controller", **where))  # no node has so long a name
         for switch in self.topology.switches:
             net.addSwitch(
                 switch.name,
@@ -186,7 +189,7 @@ class Network:
                 datapath=self.links.datapath,
                 protocols="OpenFlow13",
                 failMode="secure",
-                reconnectms=1000,
+                reconnectms=_RECONNECT_MS,
                 batch=True,
                 bfd_interval_ms=self._bfd_interval_ms,
             )
@@ -207,12 +210,14 @@ class Network:
 
 
 def _sparing(switch: str) -> list[str]:
-    """Have `switch` hand the controller few packets, taking turns among its ports."""
-    rate, burst = (
+    """Have `switch` hand the controller few packets, taking turns among its ports, and look for it
+    often when it is away."""
+    settings = (
         f"controller_rate_limit={_PACKET_INS_PER_S}",
         f"controller_burst_limit={_PACKET_IN_BURST}",
+        f"max_backoff={_RECONNECT_MS}",
     )
-    return ["--", "set", "controller", switch, rate, burst]
+    return ["--", "set", "controller", switch, *settings]
 
 
 def _vsctl(*command: str) -> None:

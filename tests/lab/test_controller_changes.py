@@ -23,7 +23,11 @@ from testbed.faults import LinkDown
 from testbed.network import Network
 from topologies.paths import k_shortest_paths
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.topology("topohub:sndlib/abilene")]
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.topology("topohub:sndlib/abilene"),
+    pytest.mark.usefixtures("runtime"),
+]
 
 
 def moves(lab: ControllerLab, source: str, target: str, rank: int) -> tuple[Route, ...]:
@@ -52,7 +56,6 @@ def test_twenty_reroutes_at_500_packets_a_second_lose_none(
         assert stream.lost == 0
 
 
-@pytest.mark.usefixtures("runtime")
 def test_all_pairs_move_in_one_transaction(network: Network, tmp_path: Path) -> None:
     with control(network, tmp_path) as lab, streaming(network, "h2", "h9", 5, 5) as stream:
         wanted = tuple(moves(lab, *pair, rank=1)[0] for pair in network.topology.od_pairs)
@@ -62,7 +65,6 @@ def test_all_pairs_move_in_one_transaction(network: Network, tmp_path: Path) -> 
     assert stream.lost == 0
 
 
-@pytest.mark.usefixtures("runtime")
 def test_a_dead_link_is_routed_around_and_taken_again_after_its_return(
     network: Network, tmp_path: Path
 ) -> None:
@@ -100,7 +102,6 @@ def test_a_requested_path_is_kept_when_another_link_returns(
         assert ("h1", "h10") not in moved
 
 
-@pytest.mark.usefixtures("runtime")
 def test_a_cut_control_channel_disturbs_nothing(network: Network, tmp_path: Path) -> None:
     def sent_to_h10(stats: OdStats) -> int:
         return next(pair.packets for pair in stats.pairs if pair.dst == "h10")
@@ -115,6 +116,7 @@ def test_a_cut_control_channel_disturbs_nothing(network: Network, tmp_path: Path
         refusal = lab.ask(Reroute("1", moves(lab, "h1", "h10", 1)), RerouteDone).refused[0]
         assert refusal.reason == "s1 is not connected"
         network.set_control_channel("s1", connected=True)
+        assert longest_wait_ms("s1") == 1000, "a new controller waits for a switch but so long"
         lab.await_message(DatapathState, lambda m: m.datapath == "s1" and m.connected)
         after = lab.await_message(OdStats, lambda m: of_s1(m) and sent_to_h10(m) > 0)
         assert sent_to_h10(after) > sent_to_h10(before)
@@ -122,7 +124,12 @@ def test_a_cut_control_channel_disturbs_nothing(network: Network, tmp_path: Path
     assert stream.lost == 0
 
 
-@pytest.mark.usefixtures("runtime")
+def longest_wait_ms(switch: str) -> int:
+    """Between its attempts to reach the controller."""
+    command = ["ovs-vsctl", "get", "controller", switch, "max_backoff"]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
 def test_a_switch_that_has_lost_its_entries_is_refilled(network: Network, tmp_path: Path) -> None:
     with control(network, tmp_path) as lab:
         assert reaches(network, "h1", "h10")
@@ -135,7 +142,6 @@ def test_a_switch_that_has_lost_its_entries_is_refilled(network: Network, tmp_pa
         assert reaches(network, "h1", "h10")
 
 
-@pytest.mark.usefixtures("runtime")
 def test_a_new_controller_takes_over_without_a_lost_packet(
     network: Network, tmp_path: Path
 ) -> None:

@@ -28,7 +28,11 @@ from topologies.model import OdPair, Topology
 from topologies.model import Path as SwitchPath
 from topologies.paths import k_shortest_paths
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.topology("topohub:sndlib/abilene")]
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.topology("topohub:sndlib/abilene"),
+    pytest.mark.usefixtures("runtime"),
+]
 
 SPACING_S = 0.001
 SURVIVES_S = (0.005, 0.12, 0.03, 0.25, 0.07, 0.5)

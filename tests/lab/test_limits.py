@@ -12,7 +12,11 @@ from udp import FAMILIES, Receiver, sender
 
 from testbed.network import Network
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.topology("tests/lab/zones.yaml")]
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.topology("tests/lab/zones.yaml"),
+    pytest.mark.usefixtures("runtime"),
+]
 
 LIMIT_BPS = 4e6
 HEADERS_BYTES = 14 + 20 + 8

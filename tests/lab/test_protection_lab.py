@@ -20,10 +20,13 @@ from topologies.model import DirectedLink
 from topologies.model import Path as SwitchPath
 from topologies.paths import shortest_paths
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.topology("topohub:sndlib/abilene")]
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.topology("topohub:sndlib/abilene"),
+    pytest.mark.usefixtures("runtime"),
+]
 
 
-@pytest.mark.usefixtures("runtime")
 def test_what_the_switches_hold_survives_every_single_failure(
     network: Network, tmp_path: Path
 ) -> None:
@@ -59,7 +62,6 @@ def test_packets_get_round_a_dead_link_and_a_dead_switch_while_the_controller_ha
             lab.process.send_signal(signal.SIGCONT)
 
 
-@pytest.mark.usefixtures("runtime")
 def test_the_end_that_sees_nothing_is_told_by_the_controller(
     network: Network, tmp_path: Path
 ) -> None:

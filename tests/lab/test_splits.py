@@ -31,7 +31,11 @@ from testbed.faults import LinkDown
 from testbed.namespaces import network_namespace
 from testbed.network import Network
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.topology("leaf-spine")]
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.topology("leaf-spine"),
+    pytest.mark.usefixtures("runtime"),
+]
 
 FLOWS, ROUNDS = 200, 5
 LOST_S = 3.0

@@ -30,7 +30,7 @@ from testbed.openvswitch import RUN_DIR
 from topologies.catalogue import load_topology
 from topologies.model import DirectedLink, Link, Topology
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("runtime")]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "northbound.md"
 RING = load_topology("ring")
 

@@ -19,7 +19,11 @@ from testbed import ipv6, switch_tables
 from testbed.namespaces import network_namespace
 from testbed.network import Network
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.topology("tests/lab/zones.yaml")]
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.topology("tests/lab/zones.yaml"),
+    pytest.mark.usefixtures("runtime"),
+]
 
 EXPEDITED = 46
 

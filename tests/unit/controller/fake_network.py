@@ -11,7 +11,6 @@ from controller.flow_entries import FlowEntry, Kind
 from controller.flow_table import Change, FlowTables
 from controller.forwarding import Failure, Forwarding, Packet
 from controller.groups import Group, GroupChange
-from controller.installation import Installation
 from controller.meters import Meter, MeterChange
 from topologies.addressing import address
 from topologies.model import Host, Link, LinkShape, OdPair, Path, Switch, Topology
@@ -40,12 +39,6 @@ def ring(switches: int) -> Topology:
     return make_topology(
         zip(names, [*names[1:], names[0]], strict=True), {f"h{i}": s for i, s in enumerate(names)}
     )
-
-
-def needed_entries(installation: Installation) -> int:
-    """How many entries all routes have together."""
-    routes = (route.entries for route in installation.routes.values())
-    return len({entry for route in routes for entry in (route.ingress, *route.behind)})
 
 
 class FakeNetwork:

@@ -3,82 +3,36 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from fake_network import FakeNetwork, ring
+from fake_network import make_topology
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from router_lab import DETOUR, DRAINED_S, RouterLab
 from test_router_properties import some_moves, topologies
 
 from controller.flow_entries import FlowEntry, drop_entry
 from controller.flow_table import Change
 from controller.flows import pair_of
 from controller.forwarding import LostError, Packet
-from controller.installation import UNPROTECTED
 from controller.labels import Labels
-from controller.messages import Allow, Drop, Message, Ready, Reroute, Route, Routes
+from controller.messages import Allow, Drop, FlowRoute, Reroute, Route
 from controller.protection import Protection
-from controller.router import Router
 from controller.standing_entries import standing_entries
-from topologies.detours import Detour, Hop, detours
 from topologies.model import Topology
-
-LONG_S = 60.0
-"""Longer than any drain."""
 
 
 class KilledError(Exception):
     """The controller is no more."""
 
 
-class Run:
-    """One controller after the other over the same switches."""
-
-    def __init__(self, topology: Topology, protected: bool = False, seed: int = 0) -> None:
-        self.network = FakeNetwork(topology, seed)
-        self.messages: list[Message] = []
-        self._detours: Mapping[Hop, Detour] = detours(topology) if protected else UNPROTECTED
-        addressing = self.network.addressing
-        detoured = Protection(addressing, self._detours).entries()
-        self.base = {*standing_entries(topology, addressing), *detoured}
-        """What the switches hold besides routes."""
-        self.start()
-
-    def start(self) -> None:
-        """Kill the controller, if there is one, and start the next."""
-        network = self.network
-        network.kill_controller()
-        self.messages.clear()
-        self.router = Router(
-            network.topology,
-            "delay",
-            network,
-            self.messages.append,
-            network.defer,
-            network.clock,
-            self._detours,
-        )
-
-    def connect_all(self) -> None:
-        for switch in self.network.topology.switches:
-            self.router.switch_connected(switch.name)
-        self.router.work()
-
-    def settle(self) -> None:
-        while (wait_s := self.router.work()) is not None:
-            self.network.pass_time(wait_s)
-        self.network.pass_time(LONG_S)
-
-    def reroute(self, *moves: Route) -> None:
-        self.router.request(Reroute("r", moves))
-        self.router.work()
-        self.network.pass_time(LONG_S)
-
-    def held(self) -> set[FlowEntry]:
-        """Every entry of every switch."""
-        return {entry for name, table in self.network.tables.items() for entry in table.of(name)}
+def base(lab: RouterLab) -> set[FlowEntry]:
+    """What the switches hold besides routes."""
+    addressing = lab.network.addressing
+    detoured = Protection(addressing, lab.detours).entries()
+    return {*standing_entries(lab.topology, addressing), *detoured}
 
 
 @settings(max_examples=80)
@@ -89,11 +43,10 @@ def test_killed_anywhere_in_a_reroute_every_pair_ends_on_its_old_or_its_new_path
     """New packets walk from start to end whenever an entry changes; slow ones move on by one
     switch per change, and are gone before the next controller is so far as to clean up."""
     choose = random.Random(seed)
-    run = Run(topology, protected, seed)
-    network = run.network
-    run.connect_all()
-    run.reroute(*some_moves(topology, choose))
-    run.settle()
+    lab = RouterLab(topology, protected, seed=seed).connect_all()
+    network = lab.network
+    lab.reroute(*some_moves(topology, choose))
+    lab.rest()
     old = {pair: network.walk(pair) for pair in topology.od_pairs}
     moves = some_moves(topology, choose)
     new = old | {(move.src, move.dst): move.path for move in moves}
@@ -108,30 +61,26 @@ def test_killed_anywhere_in_a_reroute_every_pair_ends_on_its_old_or_its_new_path
         nonlocal changes
         slow.append(network.send(choose.choice(topology.od_pairs)))
         slow[:] = [ahead for packet in slow if (ahead := network.forward(packet))]
-        for pair in topology.od_pairs:
-            network.walk(pair)
+        lab.walk_all()
         changes += 1
         if changes > survives:
             raise KilledError
 
     network.on_change = watch
     with suppress(KilledError):
-        run.router.request(Reroute("r", moves))
-        run.router.work()
+        lab.ask(Reroute("r", moves))
         deliver_slow()  # the drain outlasts them
-        network.pass_time(LONG_S)
-    run.start()
+        network.pass_time(DRAINED_S)
+    lab.start()
     survives = 10**9
-    run.connect_all()
+    lab.connect_all()
     deliver_slow()
-    run.settle()
+    lab.rest()
     ended = {pair: network.walk(pair) for pair in topology.od_pairs}
     assert all(path in (old[pair], new[pair]) for pair, path in ended.items())
-    routes = run.router.installation.routes
+    routes = lab.router.installation.routes
     assert ended == {pair: route.way for pair, route in routes.items()}
-    assert run.held() == run.base | {
-        entry for r in routes.values() for entry in (r.entries.ingress, *r.entries.behind)
-    }
+    assert lab.held() == base(lab) | lab.route_entries()
 
 
 @settings(max_examples=40)
@@ -141,64 +90,58 @@ def test_no_packet_is_lost_while_a_switch_stays_away_or_when_it_comes(
 ) -> None:
     """It forwards all the time, as its last controller has told it."""
     choose = random.Random(seed)
-    run = Run(topology, protected, seed)
-    network = run.network
-    run.connect_all()
-    run.reroute(*some_moves(topology, choose))
-    run.settle()
-    network.on_change = walk_all_but(run, set())
+    lab = RouterLab(topology, protected, seed=seed).connect_all()
+    network = lab.network
+    lab.reroute(*some_moves(topology, choose))
+    lab.rest()
+    network.on_change = lab.walk_all
     late = choose.choice(topology.switches).name
     network.connected.remove(late)
-    run.start()
-    run.connect_all()
-    run.settle()
-    run.reroute(*some_moves(topology, choose))
-    network.connected.add(late)
-    run.router.switch_connected(late)
-    run.settle()
-    assert any(isinstance(message, Ready) for message in run.messages)
-    routes = run.router.installation.routes
+    lab.start()
+    lab.connect_all()
+    lab.rest()
+    lab.reroute(*some_moves(topology, choose))
+    lab.regain(late)
+    lab.rest()
+    assert lab.is_ready()
+    routes = lab.router.installation.routes
     assert routes.keys() == set(topology.od_pairs)
     assert all(network.walk(pair) == routes[pair].way for pair in topology.od_pairs)
-    assert run.held() == run.base | {
-        entry for r in routes.values() for entry in (r.entries.ingress, *r.entries.behind)
-    }
+    assert lab.held() == base(lab) | lab.route_entries()
 
 
 @pytest.mark.parametrize("protected", [False, True])
 def test_over_a_whole_network_nothing_is_changed(protected: bool) -> None:
-    run = Run(ring(5), protected)
-    run.connect_all()
-    run.reroute(Route("h0", "h1", ("s0", "s4", "s3", "s2", "s1")))
-    run.router.request(Drop("d", "h2", "h3"))
-    run.settle()
-    before, routes = run.held(), dict(run.router.installation.routes)
-    run.start()
-    run.network.on_change = lambda: pytest.fail("an entry or a group was changed")
-    run.connect_all()
-    run.settle()
-    assert run.held() == before
-    assert run.router.installation.routes == routes
+    lab = RouterLab(protected=protected).connect_all()
+    lab.reroute(DETOUR)
+    lab.router.request(Drop("d", "h2", "h3"))
+    lab.rest()
+    before, routes = lab.held(), dict(lab.router.installation.routes)
+    lab.start()
+    lab.network.on_change = lambda: pytest.fail("an entry or a group was changed")
+    lab.connect_all()
+    lab.rest()
+    assert lab.held() == before
+    assert lab.router.installation.routes == routes
     assert routes["h0", "h1"].requested
-    assert [m.cause for m in run.messages if isinstance(m, Routes)] == ["adoption"]
+    assert lab.causes() == ["adoption"]
     with pytest.raises(LostError):
-        run.network.walk(("h2", "h3"))
+        lab.network.walk(("h2", "h3"))
 
 
 def test_a_route_that_is_not_whole_is_restored_under_another_label(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("controller.labels._epoch_now", lambda: 7)
-    run = Run(ring(5))
-    run.connect_all()
-    run.settle()
-    routes = dict(run.router.installation.routes)
+    lab = RouterLab().connect_all()
+    lab.rest()
+    routes = dict(lab.router.installation.routes)
     (egress,) = routes["h0", "h1"].entries.behind
-    run.network.tables["s1"].apply([Change(egress, remove=True)])
-    run.start()
-    run.connect_all()
-    after = run.router.installation.routes
-    assert run.network.walk(("h0", "h1")) == ("s0", "s1")
+    lab.network.tables["s1"].apply([Change(egress, remove=True)])
+    lab.start()
+    lab.connect_all()
+    after = lab.router.installation.routes
+    assert lab.network.walk(("h0", "h1")) == ("s0", "s1")
     labels = {route.entries.ingress.label for route in routes.values()}
     assert after["h0", "h1"].entries.ingress.label not in labels
     others = {routed: r for routed, r in routes.items() if pair_of(routed)[1] != "h1"}
@@ -206,117 +149,146 @@ def test_a_route_that_is_not_whole_is_restored_under_another_label(
 
 
 def test_a_route_over_a_link_that_has_died_meanwhile_moves() -> None:
-    run = Run(ring(5))
-    run.connect_all()
-    run.start()
+    lab = RouterLab().connect_all()
+    lab.start()
     for ends in (("s0", "s1"), ("s1", "s0")):
-        run.router.set_port(*ends, up=False)
-    run.connect_all()
-    assert run.network.walk(("h0", "h1")) == ("s0", "s4", "s3", "s2", "s1")
+        lab.router.set_port(*ends, up=False)
+    lab.connect_all()
+    assert lab.network.walk(("h0", "h1")) == DETOUR.path
 
 
 def test_nothing_is_adopted_before_every_switch_has_been_read() -> None:
-    run = Run(ring(5))
-    run.connect_all()
-    run.start()
-    run.network.connected.remove("s3")
-    run.connect_all()
-    assert run.messages == []
-    run.network.connected.add("s3")
-    run.router.switch_connected("s3")
-    run.router.work()
-    assert len(run.router.snapshot().routes) == 20
+    lab = RouterLab().connect_all()
+    lab.start()
+    lab.network.connected.remove("s3")
+    lab.connect_all()
+    assert lab.messages == []
+    lab.regain("s3")
+    assert len(lab.router.snapshot().routes) == 20
 
 
 def test_switches_that_are_there_are_taken_over_without_one_that_is_not() -> None:
     """And what the late one holds when it comes: its pairs, wishes of clients, drops."""
-    run = Run(ring(5))
-    run.connect_all()
-    run.reroute(Route("h3", "h4", ("s3", "s2", "s1", "s0", "s4")))
-    run.reroute(Route("h0", "h1", ("s0", "s4", "s3", "s2", "s1")))
+    lab = RouterLab().connect_all()
+    lab.reroute(Route("h3", "h4", ("s3", "s2", "s1", "s0", "s4")))
+    lab.reroute(DETOUR)
     for dropped in (("h3", "h2"), ("h0", "h2")):
-        run.router.request(Drop("d", *dropped))
-    run.settle()
-    before = dict(run.router.installation.routes)
-    run.start()
-    run.network.connected.remove("s3")
-    run.network.on_change = walk_all_but(run, {("h3", "h2"), ("h0", "h2")})
-    run.connect_all()
-    run.settle()
-    routes = run.router.installation.routes
+        lab.router.request(Drop("d", *dropped))
+    lab.rest()
+    before = dict(lab.router.installation.routes)
+    lab.start()
+    lab.network.connected.remove("s3")
+    lab.network.on_change = walk_all_but(lab, {("h3", "h2"), ("h0", "h2")})
+    lab.connect_all()
+    lab.rest()
+    routes = lab.router.installation.routes
     assert routes["h1", "h0"] == before["h1", "h0"]
-    assert run.network.walk(("h0", "h1")) == ("s0", "s1")  # s3 is as good as dead
-    assert run.network.walk(("h3", "h4")) == ("s3", "s2", "s1", "s0", "s4")
-    run.network.connected.add("s3")
-    run.router.switch_connected("s3")
-    run.settle()
+    assert lab.network.walk(("h0", "h1")) == ("s0", "s1")  # s3 is as good as dead
+    assert lab.network.walk(("h3", "h4")) == ("s3", "s2", "s1", "s0", "s4")
+    lab.regain("s3")
+    lab.rest()
     assert routes["h3", "h4"] == before["h3", "h4"]
     for dropped in (("h3", "h2"), ("h0", "h2")):
         with pytest.raises(LostError):
-            run.network.walk(dropped)
-    assert run.held() == run.base | {
-        *(
-            drop_entry(run.network.addressing, p, f"s{p[0][1]}")
-            for p in (("h3", "h2"), ("h0", "h2"))
-        ),
-        *(e for r in routes.values() for e in (r.entries.ingress, *r.entries.behind)),
+            lab.network.walk(dropped)
+    drops = {
+        drop_entry(lab.network.addressing, p, f"s{p[0][1]}") for p in (("h3", "h2"), ("h0", "h2"))
     }
+    assert lab.held() == base(lab) | drops | lab.route_entries()
 
 
-def walk_all_but(run: Run, dropped: set[tuple[str, str]]) -> Callable[[], None]:
+def walk_all_but(lab: RouterLab, dropped: set[tuple[str, str]]) -> Callable[[], None]:
     """Fails if a packet of another pair would be lost just now."""
 
     def walk() -> None:
-        for pair in run.network.topology.od_pairs:
+        for pair in lab.topology.od_pairs:
             if pair not in dropped:
-                run.network.walk(pair)
+                lab.network.walk(pair)
 
     return walk
 
 
 def test_what_was_allowed_meanwhile_is_not_dropped_when_the_last_switch_comes() -> None:
-    run = Run(ring(5))
-    run.connect_all()
-    run.router.request(Drop("d", "h0", "h2"))
-    run.settle()
-    run.start()
-    run.network.connected.remove("s3")
-    run.connect_all()
-    run.settle()
-    run.router.request(Allow("a", "h0", "h2"))
-    run.settle()
-    run.network.connected.add("s3")
-    run.router.switch_connected("s3")
-    run.settle()
-    run.network.walk(("h0", "h2"))
+    lab = RouterLab().connect_all()
+    lab.router.request(Drop("d", "h0", "h2"))
+    lab.rest()
+    lab.start()
+    lab.network.connected.remove("s3")
+    lab.connect_all()
+    lab.rest()
+    lab.router.request(Allow("a", "h0", "h2"))
+    lab.rest()
+    lab.regain("s3")
+    lab.rest()
+    lab.network.walk(("h0", "h2"))
+
+
+def test_a_drop_that_was_lifted_before_its_switch_came_is_not_taken_over() -> None:
+    lab = RouterLab().connect_all()
+    lab.router.request(Drop("d", "h3", "h2"))
+    lab.rest()
+    lab.start()
+    lab.network.connected.remove("s3")
+    lab.connect_all()
+    lab.rest()
+    lab.router.request(Allow("a", "h3", "h2"))
+    lab.rest()
+    lab.regain("s3")
+    lab.rest()
+    assert lab.network.walk(("h3", "h2")) == ("s3", "s2")
+
+
+def test_a_flow_whose_path_cannot_be_followed_goes_as_its_pair() -> None:
+    """Its entry comes first, and leads into a switch that may be dead."""
+    lab = RouterLab().connect_all()
+    flow = FlowRoute("h0", "h1", "udp", DETOUR.path, dst_port=5001)
+    lab.router.request(Reroute("r", (), (flow,)))
+    lab.rest()
+    flow_entries = {e for e in lab.held() if e.is_ingress and dict(e.match).get("udp_dst") == 5001}
+    assert flow_entries
+    lab.start()
+    lab.network.connected.remove("s3")
+    lab.connect_all()
+    lab.rest()
+    assert not flow_entries & lab.held()
+    assert lab.network.walk(("h0", "h1")) == ("s0", "s1")
+
+
+def test_reroutes_leave_nothing_behind_though_a_switch_was_never_read() -> None:
+    edges = [("a", "b"), ("b", "d"), ("a", "c"), ("c", "d"), ("d", "e")]
+    lab = RouterLab(make_topology(edges, {"h": "a", "k": "d", "x": "e"}))
+    lab.network.connected.remove("e")
+    lab.connect_all()
+    lab.rest()
+    before = len(lab.held())
+    for middle in "cbcb":
+        lab.reroute(Route("h", "k", ("a", middle, "d")))
+        assert lab.network.walk(("h", "k")) == ("a", middle, "d")
+        assert len(lab.held()) == before
 
 
 def test_an_end_that_does_not_confirm_is_told_again_to_lead_round_a_dead_link() -> None:
-    run = Run(ring(5), protected=True)
-    run.connect_all()
-    run.settle()
-    before = dict(run.network.groups["s0"])
-    run.network.refusing["s0"] = "refused an entry (X)"
-    run.router.set_port("s1", "s0", up=False)
-    run.router.work()
-    assert run.network.groups["s0"] == before
-    run.network.refusing.clear()
-    run.router.work()
-    assert run.network.groups["s0"] != before
+    lab = RouterLab(protected=True).connect_all()
+    lab.rest()
+    before = dict(lab.network.groups["s0"])
+    lab.network.refusing["s0"] = "refused an entry (X)"
+    lab.report("s1", "s0", up=False)
+    assert lab.network.groups["s0"] == before
+    lab.network.refusing.clear()
+    lab.router.work()
+    assert lab.network.groups["s0"] != before
 
 
 def test_a_link_that_was_led_round_stays_so_until_the_network_has_been_quiet() -> None:
-    run = Run(ring(5), protected=True)
-    run.connect_all()
-    run.router.set_port("s1", "s0", up=False)  # s0 itself sees nothing
-    run.router.work()
-    before = dict(run.network.groups["s0"])
-    run.start()
-    run.connect_all()  # and the link has come up
-    assert run.network.groups["s0"] == before
-    run.settle()
-    assert run.network.groups["s0"] != before
-    assert not run.router.installation.avoided
+    lab = RouterLab(protected=True).connect_all()
+    lab.report("s1", "s0", up=False)  # s0 itself sees nothing
+    before = dict(lab.network.groups["s0"])
+    lab.start()
+    lab.connect_all()  # and the link has come up
+    assert lab.network.groups["s0"] == before
+    lab.rest()
+    assert lab.network.groups["s0"] != before
+    assert not lab.router.installation.avoided
 
 
 def test_labels_in_use_are_not_handed_out() -> None:

@@ -6,16 +6,17 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from fake_network import FakeNetwork, make_topology, ring
+from fake_network import make_topology, ring
 from hypothesis import given
 from hypothesis import strategies as st
+from router_lab import RouterLab
 
 from controller.flow_entries import FlowEntry, route_entries
 from controller.forwarding import Failure, Forwarding, LostError
 from controller.groups import Bucket, Group, missing, surplus
 from controller.labels import Labels
 from controller.protection import Protection
-from controller.router import WAIT_TO_RESTORE_S, Router
+from controller.router import WAIT_TO_RESTORE_S
 from controller.standing_entries import standing_entries
 from controller.verification import verify
 from topologies.addressing import address
@@ -104,66 +105,42 @@ def test_a_detour_may_lead_back_the_way_the_packet_came() -> None:
 
 
 def test_a_link_that_is_avoided_is_not_used_though_its_port_is_alive() -> None:
-    network = FakeNetwork(ring(4))
-    router = _protecting(network)
-    port = network.addressing.port["s0", "s1"]
-    straight = [g for g in network.groups["s0"].values() if g.buckets[0].output == port]
+    lab = RouterLab(ring(4), protected=True).connect_all()
+    groups, port = lab.network.groups["s0"], lab.network.addressing.port["s0", "s1"]
+    straight = [g for g in groups.values() if g.buckets[0].output == port]
     assert straight
     assert all(len(group.buckets) == 2 for group in straight)
-    router.set_port("s1", "s0", up=False)  # s0 itself sees nothing
-    router.work()
+    lab.report("s1", "s0", up=False)  # s0 itself sees nothing
     for group in straight:
-        assert network.groups["s0"][group.group_id].buckets == group.buckets[::-1]
-    router.set_port("s1", "s0", up=True)
-    router.work()
-    avoided = network.groups["s0"][straight[0].group_id]
+        assert groups[group.group_id].buckets == group.buckets[::-1]
+    lab.report("s1", "s0", up=True)
+    avoided = groups[straight[0].group_id]
     assert avoided.buckets[0].output != port  # not back at once
-    network.pass_time(5.0)
-    router.work()
-    assert network.groups["s0"][straight[0].group_id] == straight[0]
+    lab.network.pass_time(5.0)
+    lab.router.work()
+    assert groups[straight[0].group_id] == straight[0]
 
 
 def test_what_an_earlier_controller_avoids_stays_avoided_until_the_last_switch_is_there() -> None:
-    network = FakeNetwork(ring(4))
-    first = _protecting(network)
-    first.set_port("s1", "s0", up=False)  # s0 itself sees nothing
-    first.work()
-    avoiding = dict(network.groups["s0"])
-    network.kill_controller()
+    lab = RouterLab(ring(4), protected=True).connect_all()
+    network, groups = lab.network, lab.network.groups["s0"]
+    lab.report("s1", "s0", up=False)  # s0 itself sees nothing
+    avoiding = dict(groups)
+    lab.start()
     network.connected.remove("s1")
-    router = _protecting(network)
+    lab.connect_all()
     network.pass_time(2 * WAIT_TO_RESTORE_S)
-    while router.work() == 0.0:
+    while lab.router.work() == 0.0:
         pass
-    assert network.groups["s0"] == avoiding
-    network.connected.add("s1")
-    router.set_port("s1", "s0", up=False)
-    router.switch_connected("s1")
-    router.work()
-    assert network.groups["s0"] == avoiding
-    router.set_port("s1", "s0", up=True)
-    router.work()
+    assert groups == avoiding
+    lab.router.set_port("s1", "s0", up=False)
+    lab.regain("s1")
+    assert groups == avoiding
+    lab.report("s1", "s0", up=True)
     network.pass_time(2 * WAIT_TO_RESTORE_S)
-    while router.work() == 0.0:
+    while lab.router.work() == 0.0:
         pass
-    assert network.groups["s0"] != avoiding
-
-
-def _protecting(network: FakeNetwork) -> Router:
-    """A router that has met the switches that are connected."""
-    router = Router(
-        network.topology,
-        "delay",
-        network,
-        lambda _: None,
-        network.defer,
-        network.clock,
-        detours=detours(network.topology),
-    )
-    for switch in sorted(network.connected):
-        router.switch_connected(switch)
-    router.work()
-    return router
+    assert groups != avoiding
 
 
 def test_groups_are_brought_up_to_date_by_as_little_as_needed() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fake_network import make_topology, ring
 
@@ -51,3 +53,12 @@ def test_the_drain_outlasts_full_queues_on_the_whole_path() -> None:
     assert drain_s(TOPOLOGY, ("h0", "h2"), ("s0", "s1", "s2")) == pytest.approx(expected_s)
     pair = make_topology([("s1", "s2")], {"a": "s1", "b": "s1"})
     assert drain_s(pair, ("a", "b"), ("s1",)) == pytest.approx(0.052)
+
+
+def test_the_drain_outlasts_queues_that_are_bounded_in_bytes() -> None:
+    links = tuple(
+        replace(link, shape=replace(link.shape, queue_bytes=1_000_000)) for link in TOPOLOGY.links
+    )
+    expected_s = 2 * 8 * (1_000_000 + 1514) / 10e6 + 0.004 + 0.05
+    bounded = replace(TOPOLOGY, links=links)
+    assert drain_s(bounded, ("h0", "h2"), ("s0", "s1", "s2")) == pytest.approx(expected_s)

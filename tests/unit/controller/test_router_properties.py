@@ -6,13 +6,13 @@ import random
 from itertools import pairwise
 
 import networkx as nx
-from fake_network import FakeNetwork, make_topology, needed_entries
+from fake_network import make_topology
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from router_lab import DRAINED_S, RouterLab
 
 from controller.forwarding import Packet
 from controller.messages import Reroute, Route
-from controller.router import WAIT_TO_RESTORE_S, Router
 from topologies.model import Topology
 from topologies.paths import k_shortest_paths, shortest_paths
 
@@ -46,28 +46,23 @@ def test_planned_reroutes_lose_no_packet(topology: Topology, seed: int) -> None:
     """Packets walk while single entries change: new ones from start to end, and some slow ones
     that move on by one switch per change."""
     choose = random.Random(seed)
-    network = FakeNetwork(topology, seed)
-    router = Router(topology, "delay", network, lambda _: None, network.defer, network.clock)
-    for switch in topology.switches:
-        router.switch_connected(switch.name)
-    router.work()
+    lab = RouterLab(topology, seed=seed).connect_all()
+    network = lab.network
     slow: list[Packet] = []
 
     def watch() -> None:
         slow.append(network.send(choose.choice(topology.od_pairs)))
         slow[:] = [ahead for packet in slow if (ahead := network.forward(packet))]
-        for pair in topology.od_pairs:
-            network.walk(pair)
+        lab.walk_all()
 
     network.on_change = watch
     for _ in range(4):
-        router.request(Reroute("r", some_moves(topology, choose)))
-        router.work()
+        lab.ask(Reroute("r", some_moves(topology, choose)))
         while slow:  # the drain outlasts them
             slow[:] = [ahead for packet in slow if (ahead := network.forward(packet))]
-        network.pass_time(20.0)
+        network.pass_time(DRAINED_S)
         slow.clear()
-    router.work()
+    lab.router.work()
 
 
 @settings(max_examples=80)
@@ -79,8 +74,8 @@ def test_everything_ends_connected_whatever_happens_meanwhile(
     while reroutes are under way. Afterwards each pair that can be connected is, and when all is
     well again, nothing superfluous is left on any switch."""
     choose = random.Random(seed)
-    network = FakeNetwork(topology, seed)
-    router = Router(topology, "delay", network, lambda _: None, network.defer, network.clock)
+    lab = RouterLab(topology, seed=seed)
+    network, router = lab.network, lab.router
 
     def set_link(a: str, b: str, up: bool) -> None:
         (network.dead.discard if up else network.dead.add)(frozenset((a, b)))
@@ -114,8 +109,7 @@ def test_everything_ends_connected_whatever_happens_meanwhile(
     router.work()
     network.on_change = disturb
     for _ in range(6):
-        router.request(Reroute("r", some_moves(topology, choose)))
-        router.work()
+        lab.ask(Reroute("r", some_moves(topology, choose)))
         disturb()
         network.pass_time(choose.choice([0.0, 0.1, 5.0]))
 
@@ -129,15 +123,10 @@ def test_everything_ends_connected_whatever_happens_meanwhile(
 
     for link in topology.core_links:
         set_link(link.a, link.b, up=True)
-    router.work()
-    network.pass_time(WAIT_TO_RESTORE_S)
-    while (wait_s := router.work()) is not None:
-        network.pass_time(wait_s)
-    network.pass_time(20.0)
+    lab.rest()
     routes = router.installation.routes
-    for pair in topology.od_pairs:
-        network.walk(pair)
-    assert network.entries() == needed_entries(router.installation)
+    lab.walk_all()
+    assert network.entries() == lab.needed_entries()
     for pair, path in shortest_paths(topology).items():
         assert routes[pair].requested or network.walk(pair) == path
     assert nx.is_connected(nx.Graph([(link.a, link.b) for link in topology.core_links]))

@@ -1,200 +1,42 @@
-"""Message building and barriers, with Ryu's own message classes and a switch that is a list."""
+"""Barriers and replies of several switches, each of which is a list."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from fake_datapath import (
+    FakeDatapath,
+    Sent,
+    described,
+    eventlet,
+    flow_mod,
+    ofproto,
+    parser,
+    sent_by,
+)
 from fake_network import ring
 
-from controller import openflow, openflow_replies, runtime
+from controller import openflow
 from controller.flow_entries import (
     OURS,
     ROUTES,
     FlowEntry,
-    Kind,
-    RouteEntries,
-    base_entries,
     drop_entry,
     route_entries,
 )
 from controller.flow_table import Change, put, remove
-from controller.groups import Bucket, Group, GroupChange
 from controller.meters import Meter, MeterChange
 from controller.policies import policy_entries
-from controller.protection import Protection
-from controller.standing_entries import standing_entries
 from controller.switches import OpenFlowSwitches
-from controller.way_entries import way_entries
 from topologies.addressing import address
-from topologies.catalogue import load_topology
-from topologies.detours import detours
-from topologies.model import Policy, RateLimit, Split
-from topologies.paths import shortest_paths
-
-runtime.select("ryu")
-ofproto = runtime.module("ofproto.ofproto_v1_3")
-parser = runtime.module("ofproto.ofproto_v1_3_parser")
-ofproto_parser = runtime.module("ofproto.ofproto_parser")
-ProtocolDesc = runtime.module("ofproto.ofproto_protocol").ProtocolDesc
-eventlet = runtime.eventlet
+from topologies.model import Policy, RateLimit
 
 ADDRESSING = address(ring(4))
 ROUTE = route_entries(ADDRESSING, ("h0", "h2"), ("s0", "s1", "s2"), 5)
-
-
-@dataclass(frozen=True)
-class Sent:
-    """One message as it went out."""
-
-    kind: int
-    xid: int
-    data: bytes
-
-
-class FakeDatapath(ProtocolDesc):  # type: ignore[misc]
-    """Keeps what it is sent."""
-
-    def __init__(self, identity: int = 1) -> None:
-        super().__init__(ofproto.OFP_VERSION)
-        self.id = identity
-        self.closed = False
-        self.sent: list[Sent] = []
-        self.on_send: Callable[[], object] = lambda: None
-        self._xid = 0
-
-    def set_xid(self, message: Any) -> int:
-        self._xid += 1
-        message.set_xid(self._xid)
-        return self._xid
-
-    def send(self, data: bytes) -> None:
-        while data:
-            _, kind, length, xid = ofproto_parser.header(data)
-            self.sent.append(Sent(kind, xid, data[:length]))
-            data = data[length:]
-        self.on_send()
-
-    def send_msg(self, message: Any) -> None:
-        if message.xid is None:
-            self.set_xid(message)
-        message.serialize()
-        self.send(bytes(message.buf))
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def flow_mod(datapath: FakeDatapath, sent: Sent) -> Any:
-    version, kind, length, xid = ofproto_parser.header(sent.data)
-    return parser.OFPFlowMod.parser(datapath, version, kind, length, xid, bytearray(sent.data))
-
-
-def sent_by(change: Change) -> Any:
-    datapath = FakeDatapath()
-    _, data = openflow.batch(datapath, [change])
-    datapath.send(data)
-    return flow_mod(datapath, datapath.sent[0])
-
-
-def described(sent: Any) -> Any:
-    """What a switch replies that has taken a flow-mod."""
-    return parser.OFPFlowStats(
-        table_id=sent.table_id,
-        priority=sent.priority,
-        cookie=sent.cookie,
-        match=sent.match,
-        instructions=sent.instructions,
-    )
-
-
-def test_an_entry_becomes_a_flow_mod_that_keeps_counters() -> None:
-    message = sent_by(Change(ROUTE.ingress))
-    assert message.command == ofproto.OFPFC_ADD
-    assert message.flags & ofproto.OFPFF_RESET_COUNTS == 0
-    assert (message.cookie, message.priority) == (ROUTE.ingress.cookie, ROUTE.ingress.priority)
-    assert frozenset(message.match.items()) == ROUTE.ingress.match
-    set_field, output = message.instructions[0].actions
-    assert (set_field.key, set_field.value) == ("eth_dst", ROUTE.ingress.set_eth_dst)
-    assert output.port == ROUTE.ingress.output
-
-
-def split_entries(group: int | None = None) -> RouteEntries:
-    labels = count(1)
-    way = Split(((("s0", "s1", "s2"), 2), (("s0", "s3", "s2"), 1)))
-    return way_entries(ADDRESSING, ("h0", "h2"), way, lambda _: next(labels), lambda _: group)
-
-
-def test_the_ingress_of_a_split_writes_a_hash_of_ports_too_and_is_read_back() -> None:
-    split = split_entries()
-    message = sent_by(Change(split.ingress))
-    label, spread = message.instructions[0].actions
-    assert (label.key, label.value) == ("eth_dst", "06:00:00:00:00:01")
-    symmetric_l3l4_udp = 3  # nicira-ext.h
-    assert (spread.fields, spread.max_link, spread.dst) == (symmetric_l3l4_udp, 2, "reg0")
-    for entry in (split.ingress, *split.behind):
-        assert openflow_replies.entry_of(entry.switch, described(sent_by(Change(entry)))) == entry
-
-
-def test_each_value_of_the_hash_has_a_branch_that_goes_by_the_group_of_its_hop() -> None:
-    branches = [e for e in split_entries(7).behind if e.kind is Kind.BRANCH]
-    assert [dict(branch.match)["reg0"] for branch in branches] == [0, 1, 2]
-    one, other = "06:00:00:00:00:02", "06:00:00:00:00:03"
-    assert [branch.set_eth_dst for branch in branches] == [one, one, other]
-    assert {(branch.group, branch.output) for branch in branches} == {(7, None)}
-
-
-def test_the_deletion_of_a_group_names_no_buckets() -> None:
-    group = Group("s0", 1, (Bucket(2),))
-    datapath = FakeDatapath()
-    datapath.send(openflow.batch(datapath, [], [GroupChange(group, "delete")])[1])
-    assert len(datapath.sent[0].data) == ofproto.OFP_GROUP_MOD_SIZE
-
-
-def test_a_removal_deletes_exactly_that_entry() -> None:
-    message = sent_by(Change(ROUTE.behind[0], remove=True))
-    assert message.command == ofproto.OFPFC_DELETE_STRICT
-    assert (message.out_port, message.out_group) == (ofproto.OFPP_ANY, ofproto.OFPG_ANY)
-    assert message.priority == ROUTE.behind[0].priority
-    assert frozenset(message.match.items()) == ROUTE.behind[0].match
-
-
-def test_an_entry_that_drops_has_no_instructions() -> None:
-    assert sent_by(Change(drop_entry(ADDRESSING, ("h0", "h2"), "s0"))).instructions == []
-
-
-def test_arp_goes_to_the_controller_whole() -> None:
-    arp = next(e for e in base_entries(ADDRESSING) if e.output)
-    (action,) = sent_by(Change(arp)).instructions[0].actions
-    assert action.port == ofproto.OFPP_CONTROLLER
-    assert action.max_len == ofproto.OFPCML_NO_BUFFER
-
-
-def test_a_batch_ends_with_its_barrier_under_one_xid() -> None:
-    datapath = FakeDatapath()
-    xid, data = openflow.batch(datapath, put([ROUTE.ingress, *ROUTE.behind]))
-    datapath.send(data)
-    assert {message.xid for message in datapath.sent} == {xid}
-    kinds = [message.kind for message in datapath.sent]
-    assert kinds == [ofproto.OFPT_FLOW_MOD] * 3 + [ofproto.OFPT_BARRIER_REQUEST]
-
-
-@pytest.mark.parametrize(
-    ("state", "config", "why"),
-    [
-        (ofproto.OFPPS_LIVE, 0, ""),
-        (ofproto.OFPPS_LINK_DOWN, 0, "carrier"),
-        (0, 0, "bfd"),
-        (0, ofproto.OFPPC_PORT_DOWN, "admin"),
-    ],
-)
-def test_a_port_says_why_it_is_down(state: int, config: int, why: str) -> None:
-    port = parser.OFPPort(1, "02:00:00:00:00:01", b"s0-eth1", config, state, 0, 0, 0, 0, 0, 0)
-    assert openflow.why_down(FakeDatapath(), port) == why
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -293,6 +135,20 @@ def test_a_silent_switch_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (lab.s0.closed, lab.s1.closed) == (False, True)
 
 
+def test_the_end_of_a_silent_switch_is_known_before_anything_else_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("controller.switches._ANSWER_TIMEOUT_S", 0.01)
+    lab = Lab()
+
+    def close() -> None:  # as the library does: its own thread tells of the end
+        eventlet.spawn(lab.switches.forget, "s0", lab.s0)
+
+    monkeypatch.setattr(lab.s0, "close", close)
+    assert lab.switches.commit(put([S0])) == {"s0": "did not answer"}
+    assert lab.switches.connected == {"s1"}
+
+
 def test_the_end_of_an_old_connection_does_not_forget_the_new_one() -> None:
     lab = Lab()
     fresh = FakeDatapath(1)
@@ -355,79 +211,6 @@ def test_installed_entries_are_read_from_all_parts_of_the_reply() -> None:
     assert thread.wait() == {"s0": entries}
 
 
-@pytest.mark.parametrize("name", ["ring", "triangle", "leaf-spine"])
-def test_what_a_switch_describes_is_what_it_was_given(name: str) -> None:
-    topology = load_topology(name)
-    addressing = address(topology)
-    protection = Protection(addressing, detours(topology))
-    limited = Policy("any", "any", limit=RateLimit(2e6, 2e5), dscp=46)
-    entries = [
-        *standing_entries(replace(topology, policies=(limited,)), addressing),
-        *protection.entries(),
-    ]
-    for pair, path in shortest_paths(topology).items():
-        route = route_entries(addressing, pair, path, 5, protection.group_id)
-        entries += [route.marked(requested=True).ingress, *route.behind]
-    for entry in entries:
-        assert openflow_replies.entry_of(entry.switch, described(sent_by(Change(entry)))) == entry
-
-
-def strange_actions() -> list[Any]:
-    label, out = parser.OFPActionSetField(eth_dst="06:00:00:00:00:05"), parser.OFPActionOutput(2)
-    forget = parser.NXActionRegLoad(15, "in_port_nxm", 0)
-    return [
-        *(
-            [label, out, parser.OFPActionOutput(3)],
-            [out, label],
-            [label, parser.OFPActionGroup(1), out],
-        ),
-        *(
-            [parser.OFPActionPopVlan(), out],
-            [forget, out],
-            [label, parser.OFPActionDecNwTtl(), out],
-        ),
-        [parser.NXActionRegLoad(15, "in_port_nxm", 1), out],
-    ]
-
-
-@pytest.mark.parametrize("number", range(7))
-def test_what_none_of_our_entries_does_equals_none_of_them(number: int) -> None:
-    instruction = parser.OFPInstructionActions(
-        ofproto.OFPIT_APPLY_ACTIONS, strange_actions()[number]
-    )
-    stat = parser.OFPFlowStats(
-        table_id=0, priority=1, cookie=1, match=parser.OFPMatch(), instructions=[instruction]
-    )
-    assert openflow_replies.entry_of("s0", stat).foreign
-
-
-def test_actions_that_are_only_written_are_not_ours() -> None:
-    written = parser.OFPInstructionActions(ofproto.OFPIT_WRITE_ACTIONS, [parser.OFPActionOutput(2)])
-    stat = parser.OFPFlowStats(
-        table_id=0, priority=1, cookie=1, match=parser.OFPMatch(), instructions=[written]
-    )
-    assert openflow_replies.entry_of("s0", stat).foreign
-
-
-def group_described(*buckets: Any) -> Group:
-    described = parser.OFPGroupDescStats(type_=ofproto.OFPGT_FF, group_id=1, buckets=list(buckets))
-    return openflow_replies.group_of("s0", described)
-
-
-def test_a_group_is_read_with_what_its_buckets_really_do() -> None:
-    datapath = FakeDatapath()
-    for bucket in (Bucket(2), Bucket(3, push=9)):
-        made = openflow._bucket(datapath, bucket)
-        assert group_described(made) == Group("s0", 1, (bucket,))
-        made.watch_port = 7
-        assert group_described(made) != Group("s0", 1, (bucket,))
-        made.watch_port = bucket.output
-        made.actions.append(parser.OFPActionOutput(ofproto.OFPP_NORMAL))
-        assert group_described(made).buckets[0].foreign
-        made.actions.clear()
-        assert group_described(made).buckets[0].foreign
-
-
 def test_a_reply_that_nobody_waits_for_is_given_back_whole() -> None:
     lab = Lab()
     assert lab.switches.replied(lab.s0, 9, ["a"], more=True) is None
@@ -479,6 +262,7 @@ def test_installed_meters_are_read() -> None:
     thread = eventlet.spawn(lab.switches.installed_meters, ["s0"])
     until(lambda: bool(lab.s0.sent))
     band = parser.OFPMeterBandDrop(2000, 200)
-    stat = parser.OFPMeterConfigStats(bands=[band], flags=0, meter_id=1)
+    flags = ofproto.OFPMF_KBPS | ofproto.OFPMF_BURST | ofproto.OFPMF_STATS
+    stat = parser.OFPMeterConfigStats(bands=[band], flags=flags, meter_id=1)
     lab.switches.replied(lab.s0, lab.s0.sent[-1].xid, [stat], more=False)
     assert thread.wait() == {"s0": (Meter("s0", 1, 2000, 200),)}

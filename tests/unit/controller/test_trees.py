@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 from itertools import count, pairwise
 
-from fake_network import FakeNetwork, needed_entries, ring
+from fake_network import ring
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from router_lab import RouterLab
 from test_router_properties import topologies
 
 from controller.flow_entries import route_entries
 from controller.messages import Reroute, Route
 from controller.reroute import drain_s
-from controller.router import Router
 from controller.trees import References, Trees
 from topologies.addressing import address
 from topologies.model import Path, Split, Topology
@@ -68,16 +68,12 @@ def test_an_entry_is_put_for_the_first_route_and_removed_after_the_last() -> Non
 
 def test_a_shared_entry_outlasts_the_packets_of_all_that_have_left_it() -> None:
     """h0 leaves the tree of h3 before h2 and h4 do, but what it has sent has farther to go."""
-    network = FakeNetwork(ring(5))
-    router = Router(ring(5), "delay", network, lambda _: None, network.defer, network.clock)
-    for switch in network.topology.switches:
-        router.switch_connected(switch.name)
-    router.work()
+    lab = RouterLab().connect_all()
+    network = lab.network
 
     def reroute(*paths: Path) -> None:
         moves = (Route(f"h{path[0][1]}", "h3", path) for path in paths)
-        router.request(Reroute("r", tuple(moves)))
-        router.work()
+        lab.ask(Reroute("r", tuple(moves)))
 
     under_way = network.forward(network.send(("h0", "h3")))
     reroute(("s0", "s1", "s2", "s3"), ("s1", "s0", "s4", "s3"))
@@ -88,4 +84,4 @@ def test_a_shared_entry_outlasts_the_packets_of_all_that_have_left_it() -> None:
     assert at_the_egress is not None
     assert network.forward(at_the_egress) is None
     network.pass_time(drain_s(network.topology, ("h0", "h3"), ("s0", "s4", "s3")))
-    assert network.entries() == needed_entries(router.installation)
+    assert network.entries() == lab.needed_entries()
