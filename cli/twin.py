@@ -100,12 +100,14 @@ def _links(image: MirrorImage) -> Table:
 
 
 def _pairs(image: MirrorImage) -> Table:
-    busiest = sorted(image.pairs, key=_rate, reverse=True)
+    busiest = sorted(image.pairs, key=lambda pair: (pair.dropped, _rate(pair)), reverse=True)
     table = Table(f"pair ({len(image.pairs)} in all)", "path", box=None, pad_edge=False)
     for heading in ("Mbit/s", "age"):
         table.add_column(heading, justify="right")
     for pair in busiest[:_SHOWN]:
         path = escape(in_words(pair.way)) if pair.way else "[red]cut off[/]"
+        if pair.dropped:
+            path = "[red]dropped where it enters[/]"
         rate = _figure(pair.sent_bps, 1e-6) + (" [red]not trusted[/]" if pair.distrusted else "")
         table.add_row(f"{pair.src} → {pair.dst}", path, rate, _age(pair.age_s))
     if len(busiest) > _SHOWN:

@@ -83,6 +83,8 @@ class PairImage:
     age_s: float | None
     distrusted: bool
     """Its counter is stuck, or jumps: the twin goes by an estimate instead."""
+    dropped: bool
+    """Where it enters, as a client of the controller has asked for."""
     weight: int = 1
     others: tuple[WeightedPath, ...] = ()
     """The other paths of a split."""
@@ -223,7 +225,7 @@ def _distrusted(run_dir: RunDirectory, until_s: float) -> frozenset[OdPair]:
 
 def _pairs(mirror: Mirror, now_s: float, distrusted: frozenset[OdPair]) -> tuple[PairImage, ...]:
     indexing = mirror.indexing
-    rates_bps: FloatArray = current_matrix_bps(mirror, now_s, ())
+    rates_bps: FloatArray = current_matrix_bps(mirror, now_s, mirror.dropped)
     routes = (route_of(pair, mirror.routing.get(pair, ())) for pair in indexing.pairs)
     return tuple(
         PairImage(
@@ -233,6 +235,7 @@ def _pairs(mirror: Mirror, now_s: float, distrusted: frozenset[OdPair]) -> tuple
             sent_bps=_known(rates_bps[number]),
             age_s=_known(now_s - mirror.newest_flow_s(indexing.topology.switch_of[route.src])),
             distrusted=indexing.pairs[number] in distrusted,
+            dropped=indexing.pairs[number] in mirror.dropped,
             weight=route.weight,
             others=route.others,
         )

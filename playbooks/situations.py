@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from controller.messages import FromController
+from controller.messages import FromController, Hello
 from generators.schedule import Schedule
 from playbooks import schema
 from playbooks.learnt import failing, learnt
@@ -126,6 +126,7 @@ class _Picture:
     end_s: float
     routing: Ways
     down: frozenset[DirectedLink]
+    dropped: frozenset[OdPair]
     od_bps: FloatArray
 
 
@@ -136,10 +137,16 @@ def _intervals(run_dir: RunDirectory, plan: Plan, mirror: Mirror) -> Iterator[_P
     telemetry: Iterator[FromController] = read_lines(run_dir.telemetry, cast(Any, FromController))
     waiting: list[_Picture] = []
     end_s = start_s + plan.interval_s
+    last_s = start_s + plan.duration_s + plan.interval_s / 2
+    known = _Picture(end_s, {}, frozenset(), frozenset(), np.empty(0))
     for message in telemetry:
-        if message.t_s >= end_s and end_s <= start_s + plan.duration_s + plan.interval_s / 2:
-            nothing = np.empty(0)
-            waiting.append(_Picture(end_s, dict(mirror.routing), mirror.down, nothing))
+        over = message.t_s >= end_s and end_s <= last_s
+        # A new controller has yet to find out how things are: they are as they were before it.
+        if mirror.ready and (over or isinstance(message, Hello)):
+            state = dict(mirror.routing), mirror.down, mirror.dropped
+            known = _Picture(end_s, *state, np.empty(0))
+        while message.t_s >= end_s and end_s <= last_s:
+            waiting.append(replace(known, end_s=end_s))
             end_s += plan.interval_s
         mirror.receive(message)
         if waiting and message.t_s > waiting[0].end_s + _KNOWN_AFTER_S:
@@ -150,7 +157,8 @@ def _intervals(run_dir: RunDirectory, plan: Plan, mirror: Mirror) -> Iterator[_P
 
 
 def _measured(picture: _Picture, mirror: Mirror, interval_s: float) -> _Picture:
-    od_bps = mean_matrix_bps(mirror, picture.end_s - interval_s, picture.end_s, ())
+    start_s = picture.end_s - interval_s
+    od_bps = mean_matrix_bps(mirror, start_s, picture.end_s, picture.dropped)
     return replace(picture, od_bps=od_bps)
 
 

@@ -1,9 +1,10 @@
 """A policy on a leash: one that raises, hangs, or asks for nonsense does the network no harm.
 
-It decides in a thread of its own, where its answer is also copied into plain tuples: none of its
-code ever runs in the twin's. A slow answer is taken when it has come; meanwhile the twin goes on
-mirroring. One that does not come in time is thrown away, and until then nothing more is asked. A
-proposal that could not be carried out is refused as a whole: its moves may rest on each other.
+It decides in a thread of its own, where its answer is also copied into plain tuples: once it has
+been made, none of its code runs in the twin's. A slow answer is taken when it has come; meanwhile
+the twin goes on mirroring. One that does not come in time is thrown away, and until then nothing
+more is asked. A proposal that could not be carried out is refused as a whole: its moves may rest on
+each other.
 """
 
 from __future__ import annotations

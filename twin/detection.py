@@ -86,8 +86,9 @@ class FloodDetector:
         """
         if intervals < _FEWEST_INTERVALS:
             return []
-        now = np.nan_to_num(od_bps)
-        now[[self._indexing.pair[pair] for pair in dropped]] = 0.0
+        known = ~np.isnan(od_bps)
+        known[[self._indexing.pair[pair] for pair in dropped]] = False
+        now, expected_bps = np.where(known, od_bps, 0.0), np.where(known, expected_bps, 0.0)
         everywhere = _excess(now, expected_bps, intervals).sum()
         thresholds = self._thresholds(float(expected_bps.sum()))
         found = []

@@ -18,6 +18,13 @@ class CounterWatch:
         self._imputer = imputer
         self.distrusted: frozenset[OdPair] = frozenset()
 
+    def trust_all(self, now_s: float) -> list[Distrusted]:
+        """Nobody can be judged now, which holds for earlier verdicts, too; return what is new."""
+        if not self.distrusted:
+            return []
+        self.distrusted = frozenset()
+        return [Distrusted(t_s=now_s, pairs=())]
+
     def judge(
         self, mirror: Mirror, start_s: float, end_s: float, now_s: float, recent_bps: FloatArray
     ) -> list[Distrusted]:

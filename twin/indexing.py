@@ -14,13 +14,16 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from topologies.model import DirectedLink, OdPair, Path, Topology, Ways
+from topologies.model import DirectedLink, LinkShape, OdPair, Path, Topology, Ways
 from topologies.policies import deciding, kinds_of_traffic
 from topologies.splits import shares_of
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+FRAME_BITS = 1442 * 8.0
+"""A replayed frame: 1400 bytes of UDP payload and its headers."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class Indexing:
         shapes = [topology.link_between[d].shape for d in self.directions]
         self.rate_bps: FloatArray = np.array([s.rate_bps for s in shapes])
         self.delay_ms: FloatArray = np.array([s.delay_ms for s in shapes])
-        self.queue_packets: FloatArray = np.array([float(s.queue_packets) for s in shapes])
+        self.queue_packets: FloatArray = np.array([_queue_packets(s) for s in shapes])
+        """How many replayed frames may wait at each link."""
         self.loss: FloatArray = np.array([s.loss_percent / 100 for s in shapes])
 
     def matrix(self, od: FloatArray) -> FloatArray:
@@ -117,3 +121,8 @@ class Indexing:
         for number, row in enumerate(rows):
             table[number, : len(row)] = row
         return Branches(np.array(owners, dtype=np.int64), np.array(shares), table)
+
+
+def _queue_packets(shape: LinkShape) -> float:
+    in_bytes = shape.queue_bytes
+    return float(shape.queue_packets) if in_bytes is None else 8 * in_bytes / FRAME_BITS

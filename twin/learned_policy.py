@@ -30,6 +30,14 @@ class LearnedPolicy:
     """As long as a period of its training; a change of link state does not wait."""
 
     def __init__(self) -> None:
+        """Prepare to load the weights with the first decision.
+
+        Raises:
+            FileNotFoundError: the environment names a file that is not there.
+        """
+        named = os.environ.get(WEIGHTS)
+        if named and not Path(named).is_file():
+            raise FileNotFoundError(f"{WEIGHTS}={named}: there is no such file")
         self._network: MoveNetwork | None = None
         self._rest_until_s = -np.inf
         self._down: frozenset[DirectedLink] = frozenset()

@@ -11,6 +11,7 @@ import numpy as np
 
 from controller.messages import (
     DatapathState,
+    DropDone,
     FromController,
     GroupCounters,
     GroupStats,
@@ -49,6 +50,7 @@ class Mirror:
         self.probes = LinkProbes(indexing, keep_s)
         self._connected: set[str] = set()
         self._down_ports: set[DirectedLink] = set()
+        self._dropped: set[OdPair] = set()
         self._ports: dict[str, CounterSeries] = {}
         self._flows: dict[str, CounterSeries] = {}
         self._groups: dict[str, GroupStats] = {}
@@ -76,9 +78,14 @@ class Mirror:
             case LinkState(datapath=switch, neighbour=neighbour, up=up):
                 port = (switch, neighbour)
                 (self._down_ports.discard if up else self._down_ports.add)(port)
-            case Routes(routes=routes):
+            case Routes(routes=routes, dropped=dropped):
                 self.routing.update({(r.src, r.dst): r.way for r in routes})
+                self._dropped.update((pair.src, pair.dst) for pair in dropped)
+            case DropDone(src=source, dst=target, dropped=dropped):
+                (self._dropped.add if dropped else self._dropped.discard)((source, target))
             case PortStats():
+                # A controller that lacks a switch never says that it is ready, but it counts.
+                self.ready = self.ready or bool(self.routing)
                 self._take_ports(message)
             case OdStats():
                 self._take_flows(message)
@@ -99,6 +106,12 @@ class Mirror:
         self.routing.clear()
         self._connected.clear()
         self._down_ports.clear()
+        self._dropped.clear()
+
+    @property
+    def dropped(self) -> frozenset[OdPair]:
+        """Pairs that clients of the controller have had dropped."""
+        return frozenset(self._dropped)
 
     @property
     def down(self) -> frozenset[DirectedLink]:

@@ -27,7 +27,7 @@ class Mitigation:
 
     @property
     def dropped(self) -> frozenset[OdPair]:
-        """Pairs that are being dropped, or are about to be."""
+        """Pairs that it has had dropped, or is about to."""
         return frozenset(self._requests)
 
     def answer(self, done: DropDone) -> None:
@@ -40,10 +40,10 @@ class Mitigation:
 
     def settle(self, out: Output) -> None:
         """Record what became of drops, and ask again for those that a controller forgot."""
-        pair_of = {request: pair for pair, request in self._requests.items()}
+        own = set(self._requests.values())
         answers, self._answers = self._answers, []
         for done in answers:
-            if pair := pair_of.get(done.request_id):
+            if done.request_id in own:
                 out.records.append(
                     DropOutcome(
                         t_s=done.t_s,
@@ -52,8 +52,8 @@ class Mitigation:
                         refused=done.reason,
                     )
                 )
-                if done.reason:
-                    del self._requests[pair]
+            if not done.dropped:  # refused, or lifted by another client
+                self._requests.pop((done.src, done.dst), None)
         if self._repeat:
             self._repeat = False
             out.requests += [Drop(request, *pair) for pair, request in self._requests.items()]

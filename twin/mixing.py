@@ -1,9 +1,9 @@
-"""The network behind every learned forecast: naive forecasts, mixed and corrected, with a band.
+"""The network behind forecasts of days: naive forecasts, mixed and corrected, with a band.
 
 All pairs share one multilayer perceptron, which is told by an embedding which pair it looks at. It
 answers with the weights of a convex mixture of naive forecasts, the log of a growth beyond it, and
 how far down and up the actual rate may lie. A mixture can smooth what is noisy and fall back on
-what was, which growth alone cannot; without training it is the mean of the naive forecasts.
+what was, which growth alone cannot; without training it is the first of them, hardly mixed.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import numpy as np
 
 from topologies.model import DirectedLink, Ways
 from twin.fair_shares import fair_shares
+from twin.indexing import FRAME_BITS as FRAME_BITS
 from twin.indexing import FloatArray, Indexing
 from twin.onset import Onset
 from twin.priorities import Priorities
@@ -25,8 +26,6 @@ _ROUNDS = 6  # the loads of the Abilene network settle to 0.1 % in four
 _SETTLED = 1e-6  # change of what a link holds back below which a case needs no further round
 _NORMAL_P95 = 1.645
 _NEXT_TO_NOTHING_BPS = 1e-6
-FRAME_BITS = 1442 * 8.0
-"""A replayed frame: 1400 bytes of UDP payload and its headers."""
 
 
 @dataclass(frozen=True)

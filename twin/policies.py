@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path as FilePath
+from typing import cast
 
 import numpy as np
 
@@ -143,6 +145,9 @@ SHIPPED: Mapping[str, type[Policy]] = {
 }
 
 
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,39}", re.ASCII)
+"""It is part of a run directory's name."""
+
 ENTRY_POINTS = "twinbed.policies"
 """The group in which an installed package announces policies of its own."""
 
@@ -159,8 +164,27 @@ def resolve(reference: str) -> Policy:
     Raises:
         UnknownPolicyError: there is no such policy, or it is not one.
     """
+    try:
+        policy = _factory(reference)()
+    except UnknownPolicyError:
+        raise
+    except (Exception, SystemExit) as error:  # a module may be a script
+        raise UnknownPolicyError(
+            f"policy {reference!r} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(policy, Policy) or not isinstance(policy.name, str):
+        raise UnknownPolicyError(f"policy {reference!r} has no name (a string) or no decide(view)")
+    if not _NAME.fullmatch(policy.name) or policy.name in MODES:
+        raise UnknownPolicyError(
+            f"policy {reference!r} calls itself {policy.name!r}: give it a name of at most 40 "
+            f"letters, digits, '_', '-' and '.', that is none of {', '.join(MODES)}"
+        )
+    return policy
+
+
+def _factory(reference: str) -> Callable[[], Policy]:
     if reference in SHIPPED:
-        return SHIPPED[reference]()
+        return SHIPPED[reference]
     announced = {one.name: one for one in entry_points(group=ENTRY_POINTS)}
     module_name, colon, class_name = reference.partition(":")
     if reference not in announced and not (colon and module_name and class_name):
@@ -171,16 +195,8 @@ def resolve(reference: str) -> Policy:
     here = str(FilePath.cwd())
     if here not in sys.path:
         sys.path.append(here)  # last, so that a user's file never hides a module of ours
-    try:
-        if reference in announced:
-            factory = announced[reference].load()
-        else:
-            factory = getattr(importlib.import_module(module_name), class_name)
-        policy = factory()
-    except Exception as error:
-        raise UnknownPolicyError(
-            f"policy {reference!r} cannot be loaded: {type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(policy, Policy) or not isinstance(policy.name, str):
-        raise UnknownPolicyError(f"policy {reference!r} has no name (a string) or no decide(view)")
-    return policy
+    if reference in announced:
+        factory = announced[reference].load()
+    else:
+        factory = getattr(importlib.import_module(module_name), class_name)
+    return cast(Callable[[], Policy], factory)

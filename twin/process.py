@@ -7,7 +7,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +18,7 @@ from controller.messages import FromController
 from controller.northbound_client import NorthboundClient, connect
 from twin.health import HealthMeter
 from twin.late_models import LateModels
+from twin.memory import learnt
 from twin.output import Output
 from twin.records import ModelsLoaded, TwinRecord
 from twin.twin import Twin
@@ -74,6 +75,7 @@ def run(
     """
     with journal_path.open("a+b", buffering=0) as journal:
         remove_cut_off_line(journal)  # of a twin that was killed
+        twin.go_on_with(learnt(_recorded(journal)))
         while not stop.given:
             models.raise_failure()
             try:
@@ -84,6 +86,12 @@ def run(
             with client:
                 _log.info("connected to the controller")
                 _Session(twin, models, client, journal, feed).serve(stop)
+
+
+def _recorded(journal: IO[bytes]) -> Iterator[TwinRecord]:
+    decoder: msgspec.json.Decoder[TwinRecord] = msgspec.json.Decoder(TwinRecord)
+    journal.seek(0)
+    return map(decoder.decode, journal)
 
 
 class _Session:

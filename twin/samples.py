@@ -93,7 +93,8 @@ def read(path: Path) -> Samples:
     """Read a file; one that does not exist holds nothing, a last line cut off is left out.
 
     Raises:
-        SamplesError: it cannot be read, or is no such file of this version.
+        SamplesError: it cannot be read, or is no such file of this version. One that holds
+            anything but a first line in full is not: `append` would write over it.
     """
     networks: dict[str, Topology] = {}
     samples = []
@@ -115,6 +116,11 @@ def read(path: Path) -> Samples:
             networks[record.name] = record.topology
         else:
             samples.append(record)
+    if lines and not networks and not samples:
+        raise SamplesError(
+            f"{path}: no readable samples, only a line that breaks off: move it away, or give "
+            "another file"
+        )
     strange = {one.network for one in samples} - set(networks)
     if strange:
         raise SamplesError(f"{path}: samples of a network that is not in it: {min(strange)}")

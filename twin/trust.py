@@ -16,8 +16,8 @@ _TOLERANCE = 0.1  # of a link's rate
 class GainTrust:
     """The share of the promised gains that came true lately: 1 is all of them."""
 
-    def __init__(self) -> None:
-        self.share = 1.0
+    def __init__(self, share: float = 1.0) -> None:
+        self.share = share
         self._cusum = Cusum(1)
 
     def score(self, decision: Decision, outcome: DecisionOutcome) -> list[GainScored | Drift]:

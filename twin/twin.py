@@ -16,22 +16,18 @@ from controller.messages import (
     Hello,
     LinkState,
     PortStats,
-    Reroute,
     RerouteDone,
     Routes,
-    route_of,
 )
-from topologies.model import DirectedLink, Topology
+from topologies.model import DirectedLink, OdPair, Topology
 from twin.calibration import calibrate
 from twin.candidates import CandidatePaths
 from twin.capacity import CapacityWatch
-from twin.containment import ContainedPolicy
+from twin.deciding import Deciding
 from twin.delays import DelayTracker
 from twin.detection import RECENT_INTERVALS
 from twin.distrust import CounterWatch
-from twin.draining import Drain
-from twin.effect import effect
-from twin.feedback import DecisionWatch, ForecastWatch
+from twin.feedback import ForecastWatch
 from twin.forecaster import BEGUN, HORIZONS, Forecaster
 from twin.imputation import GapScorer, Imputer
 from twin.indexing import FloatArray, Indexing
@@ -39,13 +35,14 @@ from twin.intervals import History, Interval, IntervalClock
 from twin.live_forecast import LiveForecast
 from twin.maintenance import LinkHealth
 from twin.matrix import current_matrix_bps, mean_matrix_bps
+from twin.memory import Learnt
 from twin.mirror import Mirror
 from twin.mitigation import Mitigation
 from twin.model import PerformanceModel
 from twin.observation import Observer
 from twin.output import Output, RequestIds
-from twin.policy import Policy, Proposal
-from twin.records import Decision, DelayPredicted, Mirrored
+from twin.policy import Policy
+from twin.records import DelayPredicted, Mirrored
 from twin.residual import Residual
 from twin.scores import LinkScorer
 from twin.trust import GainTrust
@@ -74,7 +71,6 @@ class Twin:
         interval_s: float,
         residual: Residual | None = None,
     ) -> None:
-        self._policy = ContainedPolicy(policy)
         self._imputer = imputer
         self._indexing = Indexing(topology)
         self._live_forecast = LiveForecast(forecaster, len(self._indexing.pairs))
@@ -85,20 +81,16 @@ class Twin:
         self._clock = IntervalClock(interval_s)
         self._history = History(_HISTORY_INTERVALS)
         self._delays = DelayTracker(self.model, keep_s)
-        self._ids = RequestIds()
+        ids = RequestIds()
+        self._deciding = Deciding(topology, policy, ids)
         self._stops_floods: bool = getattr(policy, "stops_floods", False)
-        self._mitigation = Mitigation(self._indexing, self._ids, forecaster)
+        self._mitigation = Mitigation(self._indexing, ids, forecaster)
         self._gaps = GapScorer()
         self._counters = CounterWatch(imputer)
-        self._decisions = DecisionWatch()
-        self._trust = GainTrust()
         self._observer = Observer(self.model, self.mirror.probes)
         self._scorer = LinkScorer(self.model)
         self._capacity = CapacityWatch(self.model)
         self._health = LinkHealth(self.model)
-        self._drains_links: bool = getattr(policy, "drains_links", False)
-        self._never_worse: bool = getattr(policy, "never_worse", False)
-        self._drain = Drain(topology)
         self._forecasts = ForecastWatch(self.model)
         self._forecast_bps = np.zeros((HORIZONS, len(self._indexing.pairs)))
         self._fresh: set[str] = set()
@@ -107,13 +99,18 @@ class Twin:
         self._routes_changed_s = -math.inf
         self._mirrored = False
 
+    def go_on_with(self, learnt: Learnt) -> None:
+        """Begin with what a twin before this one has learnt."""
+        self.model.correction = learnt.correction
+        self._deciding.trust = GainTrust(learnt.gain_trust)
+
     def receive(self, message: FromController) -> None:
         """Take in one message of the controller."""
         self.mirror.receive(message)
         match message:
             case Hello():
                 self._mirrored = False
-                self._decisions.forget()
+                self._deciding.forget()
                 self._mitigation.controller_restarted()
             case PortStats(datapath=switch):
                 self._fresh.add(switch)
@@ -122,7 +119,7 @@ class Twin:
             case Routes(t_s=t_s):
                 self._routes_changed_s = t_s
             case RerouteDone():
-                self._decisions.answer(message)
+                self._deciding.answer(message)
             case DropDone():
                 self._mitigation.answer(message)
             case _:
@@ -144,7 +141,7 @@ class Twin:
 
     def step(self, now_s: float) -> Output:
         """Evaluate what has been received: score, predict, detect, decide."""
-        self._last_step_s = now_s
+        self._last_step_s, self._link_changed_s = now_s, None
         self._fresh.clear()
         out = Output()
         if not self.mirror.ready:
@@ -152,8 +149,7 @@ class Twin:
         if not self._mirrored:
             out.records.append(Mirrored(t_s=now_s))
             self._mirrored = True
-        self._link_changed_s = None
-        measured = current_matrix_bps(self.mirror, now_s, self._mitigation.dropped)
+        measured = current_matrix_bps(self.mirror, now_s, self._dropped)
         filled = self._filled_now(measured, now_s)
         out.records += self._gaps.observe(self.mirror, now_s, measured, filled)
         self._delays.advance(self.mirror, now_s, filled)
@@ -163,16 +159,13 @@ class Twin:
         self._mitigation.settle(out)
         if self._stops_floods:
             self._detect(now_s, measured, out)
-        for decision, outcome in self._decisions.outcomes(self.mirror, self.model.rate_bps, now_s):
-            out.records += [outcome, *self._trust.score(decision, outcome)]
+        self._deciding.outcomes(self.mirror, self.model.rate_bps, now_s, out)
         self._decide(now_s, filled, out)
         return out
 
     def _observe(self, now_s: float, out: Output) -> None:
         """Score the model by the second that has become known, then let it learn."""
-        seen = self._observer.look(
-            self.mirror, now_s, self._routes_changed_s, self._mitigation.dropped
-        )
+        seen = self._observer.look(self.mirror, now_s, self._routes_changed_s, self._dropped)
         if seen is not None:
             out.records += self._scorer.score(seen)
             learnt = self._capacity.learn(seen)
@@ -182,7 +175,7 @@ class Twin:
     def _filled_now(self, measured: FloatArray, now_s: float) -> FloatArray:
         """(pairs,) without gaps, and without what distrusted counters say."""
         if distrusted := self._counters.distrusted:
-            measured = current_matrix_bps(self.mirror, now_s, self._mitigation.dropped, distrusted)
+            measured = current_matrix_bps(self.mirror, now_s, self._dropped, distrusted)
         loads = self.mirror.sent_bps(now_s, _UTILISATION_WINDOW_S)
         loss = self.mirror.link_loss(now_s - _LOSS_AGE_S - _LOSS_WINDOW_S, now_s - _LOSS_AGE_S)
         return self._filled(measured, loads, loss)
@@ -197,16 +190,23 @@ class Twin:
 
     def _steady(self, link_bps: FloatArray) -> FloatArray:
         """Loads, unknown while a drop makes what enters another thing than what is carried."""
-        return np.full(len(link_bps), np.nan) if self._mitigation.dropped else link_bps
+        return np.full(len(link_bps), np.nan) if self._dropped else link_bps
+
+    @property
+    def _dropped(self) -> frozenset[OdPair]:
+        """Pairs that are being dropped, or are about to be."""
+        return self._mitigation.dropped | self.mirror.dropped
 
     # --- intervals ----------------------------------------------------------------------------
 
     def _complete(self, start_s: float, end_s: float, now_s: float, out: Output) -> None:
-        if self._routes_changed_s < start_s and not self._mitigation.dropped:
+        if self._dropped:
+            out.records += self._counters.trust_all(now_s)
+        elif self._routes_changed_s < start_s:
             recent = self._history.counted_bps(len(self._indexing.pairs))
             out.records += self._counters.judge(self.mirror, start_s, end_s, now_s, recent)
         od_bps = mean_matrix_bps(
-            self.mirror, start_s, end_s, self._mitigation.dropped, self._counters.distrusted
+            self.mirror, start_s, end_s, self._dropped, self._counters.distrusted
         )
         link_bps = self.mirror.mean_sent_bps(start_s, end_s)
         loss = self.mirror.link_loss(start_s, end_s)
@@ -223,7 +223,7 @@ class Twin:
         out.records.append(self._delay_predicted(interval, now_s))
         # What has been made up teaches the model nothing.
         counted = not np.isnan(od_bps).any()
-        if counted and self._routes_changed_s < start_s and not self._mitigation.dropped:
+        if counted and self._routes_changed_s < start_s and not self._dropped:
             out.records += calibrate(
                 self.model,
                 now_s,
@@ -280,27 +280,9 @@ class Twin:
     # --- reroutes -----------------------------------------------------------------------------
 
     def _decide(self, now_s: float, filled: FloatArray, out: Output) -> None:
-        if self._decisions.busy or self.mirror.telemetry_age_s(now_s) > 2 * STEP_S:
-            return
-        view = self._view(now_s, filled)
-        proposal = self._drain.propose(self._failing, view) if self._drains_links else None
-        if proposal is None:
-            proposal = self._proposed(view, out)
-        if proposal is None:
-            return
-        decision = self._decision(proposal, view, now_s)
-        self._decisions.ask(decision)
-        out.records.append(decision)
-        out.requests.append(Reroute(decision.decision_id, decision.moves))
-
-    def _proposed(self, view: TwinView, out: Output) -> Proposal | None:
-        proposal = self._policy.decide(view)
-        out.records += self._policy.take_problems()
-        if proposal is None or not proposal.moves:
-            return None
-        if self._never_worse and effect(view, proposal.moves).is_worse:
-            return None
-        return proposal
+        age_s = self.mirror.telemetry_age_s(now_s)
+        if not self._deciding.busy and age_s <= 2 * STEP_S:
+            self._deciding.decide(self._view(now_s, filled), self._failing, age_s, out)
 
     @property
     def _failing(self) -> frozenset[DirectedLink]:
@@ -311,7 +293,7 @@ class Twin:
 
     def _view(self, now_s: float, filled: FloatArray) -> TwinView:
         allowed = np.ones(len(self._indexing.pairs))
-        allowed[[self._indexing.pair[pair] for pair in self._mitigation.dropped]] = 0.0
+        allowed[[self._indexing.pair[pair] for pair in self._dropped]] = 0.0
         forecast_bps, forecast_in_s = self._forecast_for_next(now_s, filled)
         load = self.mirror.sent_bps(now_s, _UTILISATION_WINDOW_S) / self.model.rate_bps
         return TwinView(
@@ -319,30 +301,15 @@ class Twin:
             topology=self._indexing.topology,
             routing=dict(self.mirror.routing),
             down=self.mirror.down,
-            dropped=self._mitigation.dropped,
+            dropped=self._dropped,
             measured_bps=filled * allowed,
             forecast_bps=forecast_bps * allowed,
             forecast_in_s=forecast_in_s,
             utilisation=load[: self._indexing.cores],
-            drained=self._drain.links(self._failing, self.mirror.down),
-            gain_trust=self._trust.share,
+            drained=self._deciding.drained(self._failing, self.mirror.down),
+            gain_trust=self._deciding.trust.share,
             _model=self.model,
             _candidates=self._candidates,
-        )
-
-    def _decision(self, proposal: Proposal, view: TwinView, now_s: float) -> Decision:
-        before, after = view.what_if({}), view.what_if(proposal.moves)
-        return Decision(
-            t_s=now_s,
-            decision_id=self._ids.new(now_s),
-            policy=self._policy.name,
-            reason=proposal.reason,
-            moves=tuple(route_of(pair, way) for pair, way in proposal.moves.items()),
-            telemetry_age_ms=self.mirror.telemetry_age_s(now_s) * 1e3,
-            predicted_mlu_before=before.max_utilisation,
-            predicted_mlu_after=after.max_utilisation,
-            predicted_mean_delay_ms_before=before.mean_delay_ms,
-            predicted_mean_delay_ms_after=after.mean_delay_ms,
         )
 
 

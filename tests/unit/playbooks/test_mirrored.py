@@ -11,6 +11,7 @@ from recorded_telemetry import network, recorded, telemetry
 
 from cli.main import main
 from controller.messages import (
+    DropDone,
     LinkDelay,
     LinkDelays,
     MeterCounters,
@@ -36,6 +37,18 @@ def test_the_mirror_holds_routes_rates_and_states_of_the_instant(tmp_path: Path)
     pairs = {(pair.src, pair.dst): pair for pair in image.pairs}
     assert pairs["h1", "h2"].path == shortest_paths(network())["h1", "h2"]
     assert pairs["h1", "h2"].sent_bps == pytest.approx(4e6, rel=0.1)
+
+
+def test_a_pair_is_dropped_until_it_is_allowed_again(tmp_path: Path) -> None:
+    def done(t_s: float, dropped: bool) -> DropDone:
+        times = {"t_s": t_s, "received_s": t_s, "applied_s": t_s}
+        return DropDone(request_id="1", src="h1", dst="h2", dropped=dropped, **times)
+
+    lines = [*telemetry(110.0), done(101.0, dropped=True), done(103.0, dropped=False)]
+    run_dir = recorded(tmp_path, sorted(lines, key=lambda message: message.t_s))
+    for at_s, dropped in ((0.5, set()), (2.0, {("h1", "h2")}), (4.0, set())):
+        image = mirrored(run_dir, at_s, runs=False)
+        assert {(pair.src, pair.dst) for pair in image.pairs if pair.dropped} == dropped
 
 
 def test_what_is_not_known_is_none_with_its_age(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from recorded_telemetry import network, recorded, telemetry
 
+from controller.messages import Hello
 from generators.schedule import Schedule
 from playbooks.situations import NoSituationError, When, of_run
 from results.run_directory import RunDirectory
@@ -38,6 +39,18 @@ def test_links_and_routes_are_those_of_the_time(tmp_path: Path) -> None:
     later = of_run(run_dir, 2.5).situation
     assert later.down == {("s2", "s3"), ("s3", "s2")}
     assert later.routing == shortest_paths(network())
+
+
+def test_what_a_new_controller_has_not_found_out_yet_is_as_it_was_before(tmp_path: Path) -> None:
+    """It comes within the second interval, and knows nothing until the fourth has begun."""
+    new = Hello(t_s=103.5, version=1, topology="triangle")
+    lines = [m for m in telemetry(110.0) if not 103.5 <= m.t_s < 105.0]
+    later = next(number for number, message in enumerate(lines) if message.t_s >= 105.0)
+    run_dir = recorded(tmp_path, [*lines[:later], new, *lines[later:]])
+    for at_s in (2.5, 4.5):
+        situation = of_run(run_dir, at_s).situation
+        assert situation.routing == shortest_paths(network())
+        assert situation.down == {("s2", "s3"), ("s3", "s2")}
 
 
 def test_a_live_run_has_the_intervals_that_are_over(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from controller.messages import (
     DatapathState,
     Drop,
     DropDone,
+    DroppedPair,
     FromClient,
     FromController,
     Hello,
@@ -146,7 +147,15 @@ class FluidNetwork:
         if isinstance(request, Drop):
             self.dropped.add((request.src, request.dst))
             self.outbox.append(
-                DropDone(t_s=t, request_id=request.request_id, received_s=t, applied_s=t)
+                DropDone(
+                    t_s=t,
+                    request_id=request.request_id,
+                    src=request.src,
+                    dst=request.dst,
+                    dropped=True,
+                    received_s=t,
+                    applied_s=t,
+                )
             )
         elif isinstance(request, Reroute):
             applied = {(r.src, r.dst): r.path for r in request.moves if not self._is_down(r.path)}
@@ -214,8 +223,11 @@ class FluidNetwork:
                 self.outbox.append(LinkDelays(t_s=self.now_s, datapath=switch, links=links))
 
     def _announce(self, cause: str, routes: dict[OdPair, Path]) -> None:
+        dropped = tuple(DroppedPair(*pair) for pair in self.dropped if cause == "snapshot")
         if routes:
-            self.outbox.append(Routes(t_s=self.now_s, cause=cause, routes=_routes(routes)))
+            self.outbox.append(
+                Routes(t_s=self.now_s, cause=cause, routes=_routes(routes), dropped=dropped)
+            )
 
     def _is_down(self, path: Path) -> bool:
         return any(hop in self.down for hop in pairwise(path))

@@ -72,3 +72,17 @@ def test_loads_of_links_tell_what_a_silent_switch_sends(trained: vae.TelemetryVa
         off[name] = np.abs(np.array(gap.vae_bps) - gap.actual_bps).sum() / sum(gap.actual_bps)
     assert off["vae"] < 0.15
     assert off["vae"] < 0.8 * off["last"]
+
+
+def test_nobody_is_distrusted_once_nobody_can_be_judged(trained: vae.TelemetryVae) -> None:
+    """As while a pair is dropped, which lasts."""
+    twin, network = lab(trained)
+    drive(twin, network, 40)
+    network.stuck = 5
+    told = [r for r in drive(twin, network, 24) if isinstance(r, Distrusted)]
+    assert told[-1].pairs == (WHEEL.od_pairs[5],)
+    network.stuck = None
+    network.dropped = {WHEEL.od_pairs[9]}
+    network.snapshot()
+    told = [r for r in drive(twin, network, 8) if isinstance(r, Distrusted)]
+    assert [record.pairs for record in told] == [()]

@@ -96,3 +96,14 @@ def test_benign_traffic_of_the_kind_learnt_raises_no_alarm() -> None:
             recent = rates[max(0, now - 8) : now]
             alarms += bool(keen.inspect(rates[now], recent.max(axis=0), len(recent), UNKNOWN_PORTS))
     assert alarms == 0
+
+
+def test_gaps_do_not_hide_that_everything_grows() -> None:
+    """Twice the rate everywhere and four times towards h7 is no flood, half of it uncounted."""
+    towards = INDEXING.target == TOPOLOGY.hosts.index(
+        next(h for h in TOPOLOGY.hosts if h.name == "h7")
+    )
+    rates = np.where(towards, 4.0, 2.0) * USUAL
+    assert not detector(0.001).inspect(rates, USUAL, 8, UNKNOWN_PORTS)
+    gaps = (np.arange(PAIRS) % 2 == 0) & ~towards
+    assert not detector(0.001).inspect(np.where(gaps, np.nan, rates), USUAL, 8, UNKNOWN_PORTS)

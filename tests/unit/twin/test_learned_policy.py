@@ -25,7 +25,7 @@ from twin.learned_policy import WEIGHTS
 from twin.move_network import MoveNetwork, WeightsError
 from twin.move_offer import CHOICES, MOST_MOVES, RELIEFS, offer
 from twin.path_choice import PathChoice
-from twin.policies import resolve
+from twin.policies import UnknownPolicyError, resolve
 from twin.records import Decision
 from twin.reinforcement import train_policy
 from twin.twin import Twin
@@ -134,5 +134,8 @@ def test_weights_that_are_none_are_refused_with_the_file_s_name(
     bad.write_bytes(b"nothing")
     with pytest.raises(WeightsError, match=r"bad\.pt holds no weights"):
         MoveNetwork.load(bad)
-    monkeypatch.setenv(WEIGHTS, str(tmp_path / "gone.pt"))
+    monkeypatch.setenv(WEIGHTS, str(bad))
     assert driven(1.0, h1_h3=9, h2_h3=9)[1] == []
+    monkeypatch.setenv(WEIGHTS, str(tmp_path / "gone.pt"))
+    with pytest.raises(UnknownPolicyError, match=r"gone\.pt: there is no such file"):
+        resolve("twin-rl")

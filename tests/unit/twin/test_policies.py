@@ -118,11 +118,22 @@ def test_an_installed_package_may_announce_a_policy(
         ("pathlib:PurePath", "has no name .* or no decide"),
         ("test_policies:Numbered", "has no name .a string."),
         ("json:loads", "cannot be loaded"),
+        ("sys:exit", "cannot be loaded: SystemExit"),
+        ("test_policies:Elsewhere", r"calls itself '../../tmp'"),
+        ("test_policies:Mode", "none of spanning-tree, ospf"),
     ],
 )
 def test_what_is_no_policy_is_refused_with_the_reason(reference: str, message: str) -> None:
     with pytest.raises(UnknownPolicyError, match=message):
         resolve(reference)
+
+
+class Elsewhere(ShortestPathPolicy):
+    name = "../../tmp"
+
+
+class Mode(ShortestPathPolicy):
+    name = "ospf"
 
 
 class Numbered(ShortestPathPolicy):

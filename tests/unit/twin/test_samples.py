@@ -51,11 +51,11 @@ def test_samples_that_do_not_say_when_their_traffic_began_are_refused(tmp_path: 
         read(file)
 
 
-@pytest.mark.parametrize("content", [b"{}\n", b"nonsense\n"])
+@pytest.mark.parametrize("content", [b"{}\n", b"nonsense\n", b"{}", b"nonsense"])
 def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "samples.jsonl"
     file.write_bytes(content)
-    with pytest.raises(SamplesError, match="no readable samples"):
+    with pytest.raises(SamplesError, match=r"samples.jsonl.*no readable samples.*another file"):
         read(file)
 
 

@@ -9,7 +9,7 @@ import pytest
 from fluid_network import FluidNetwork, drive
 from small_networks import demand, matrix, square, wheel
 
-from controller.messages import Drop, Reroute
+from controller.messages import Drop, LinkState, Reroute
 from topologies.model import Topology
 from topologies.optimum import min_max_utilisation
 from twin.forecaster import PersistenceForecaster
@@ -190,6 +190,19 @@ def test_a_silent_switch_is_imputed_scored_and_no_alarm() -> None:
     assert not [r for r in records if isinstance(r, Alarm | Decision)]
 
 
+def test_a_twin_that_is_started_again_knows_what_is_dropped() -> None:
+    """What h1 sends to h3 enters, but is not what it sends to h2."""
+    _, network = lab(lambda _: np.zeros(0))
+    sent = demand(SQUARE, h1_h2=1, h1_h3=4)
+    network.demand = lambda _: sent
+    network.dropped, network.outbox = {("h1", "h3")}, []
+    network.snapshot()
+    twin, _ = lab(lambda _: sent)
+    records = drive(twin, network, 20)
+    actual = [r.od_actual_bps for r in records if isinstance(r, ForecastScored)][-1]
+    assert actual == pytest.approx(demand(SQUARE, h1_h2=1), rel=0.02, abs=1e3)
+
+
 def test_a_controller_that_comes_back_is_told_the_drops_again() -> None:
     usual = np.full(len(wheel().od_pairs), 0.1e6)
     attack = usual + demand(wheel(), h2_h7=6)
@@ -221,5 +234,15 @@ def test_a_request_that_is_never_answered_does_not_block_for_ever() -> None:
 def test_nothing_is_decided_before_the_routes_are_confirmed() -> None:
     twin, network = lab(lambda _: demand(SQUARE, h1_h3=7, h2_h3=6))
     network.outbox = [m for m in network.outbox if type(m).__name__ != "Ready"]
+    network.silent = {switch.name for switch in SQUARE.switches}  # nor is anything counted
+    network.outbox.append(LinkState(t_s=1000.0, datapath="s1", neighbour="s5", up=False))
     assert not drive(twin, network, 6)
     assert not network.requests
+    assert twin.due_s(network.now_s) > 0, "it would look again at once, for ever"
+
+
+def test_a_controller_that_lacks_a_switch_is_never_ready_and_served_all_the_same() -> None:
+    twin, network = lab(lambda _: demand(SQUARE, h1_h3=7, h2_h3=6))
+    network.outbox = [m for m in network.outbox if type(m).__name__ != "Ready"]
+    network.silent = {"s5"}
+    assert [r for r in drive(twin, network, 6) if isinstance(r, Decision)]

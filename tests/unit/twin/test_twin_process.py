@@ -19,7 +19,7 @@ from controller.messages import FromClient, Reroute
 from controller.socket_address import socket_address
 from results.run_directory import read_lines
 from twin.__main__ import main
-from twin.records import Decision, TwinRecord
+from twin.records import CapacityLearnt, Decision, LinksScored, TwinRecord
 
 TOPOLOGY = square()
 PATIENCE_S = 30.0
@@ -123,6 +123,31 @@ def test_it_reroutes_survives_its_controller_and_ends_on_sigterm(
     decisions = [r for r in records(run_dir) if isinstance(r, Decision)]
     assert len(decisions) >= 2
     assert len({d.decision_id for d in decisions}) == len(decisions)
+
+
+def test_one_that_is_started_again_goes_on_with_what_was_learnt(
+    start: Callable[..., subprocess.Popen[bytes]], listener: socket.socket, run_dir: Path
+) -> None:
+    """That s1-s2 carries half of what is configured, which 3 of 10 Mbit/s do not show by itself."""
+    told = CapacityLearnt(
+        t_s=1.0,
+        sender="s1",
+        receiver="s2",
+        configured_bps=10e6,
+        before_bps=10e6,
+        after_bps=5e6,
+        loss=0.1,
+    )
+    (run_dir / "twin.jsonl").write_bytes(msgspec.json.encode(told) + b"\n" + b'{"type":"mirr')
+    start(*ARGUMENTS)
+    network = FluidNetwork(TOPOLOGY, lambda _: demand(TOPOLOGY, h1_h3=3))
+    connection, _ = listener.accept()
+    with connection:
+        Controller(connection, network).play_until(
+            lambda: any(isinstance(record, LinksScored) for record in records(run_dir))
+        )
+    scored = next(record for record in records(run_dir) if isinstance(record, LinksScored))
+    assert scored.believed_bps[TOPOLOGY.core_directions.index(("s1", "s2"))] == 5e6
 
 
 def test_it_waits_for_a_controller_and_ends_all_the_same(
