@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import traffic_history
+from benchmarks.arguments import whole_number
 from benchmarks.benefit_conditions import RARE, episodes
 from benchmarks.benefit_costs import (
     TE_RATIO,
@@ -53,10 +54,10 @@ Found = Mapping[str, Costs]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's arguments."""
     traffic_history.add_arguments(parser)
-    parser.add_argument("--seeds", type=_several, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--seeds", type=whole_number(2), default=5, metavar="N", help="default: 5")
     parser.add_argument(
         "--on-packets",
-        type=int,
+        type=whole_number(0),
         default=0,
         metavar="N",
         help="episodes of each condition in labs, too, 3 minutes each; default: none",
@@ -176,9 +177,3 @@ def judged(
                 for column, cells in columns:
                     column[title] = float(cells.mean())
     return targets, beside, intervals
-
-
-def _several(word: str) -> int:
-    if not word.isdecimal() or int(word) < 2:
-        raise argparse.ArgumentTypeError(f"{word}: an interval takes 2 seeds or more")
-    return int(word)

@@ -9,9 +9,9 @@ at the ports, and how many packets were lost.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,10 @@ import numpy as np
 from benchmarks.benefit_conditions import RARE, Episode
 from benchmarks.benefit_costs import TE_RATIO, WAPE
 from benchmarks.benefit_forecasters import ONE_DAY
+from benchmarks.measured_run import measured_run
 from benchmarks.report import Step
 from generators.schedule import Schedule
-from playbooks.bare_run import prepare_bare_run
-from playbooks.runner import run_lab
+from playbooks.bare_run import BareRun, prepare_bare_run
 from results.analysis import analyse
 from topologies.catalogue import with_core_shape
 from topologies.model import Topology
@@ -109,22 +109,7 @@ def outcomes(
 
 
 def _outcome(stage: Stage, forecaster: Forecaster) -> Outcome | None:
-    assert isinstance(forecaster, LearnedForecaster), "it goes to the lab as a file of weights"
-    with tempfile.TemporaryDirectory(prefix="twinbed-benefit-") as folder:
-        weights = Path(folder) / "forecaster.pt"
-        forecaster.save(weights)
-        run = prepare_bare_run(
-            "what a forecaster is worth",
-            "benefit",
-            Path(folder),
-            stage.topology,
-            stage.schedule,
-            stage.measure_from_s,
-            policy=TwinPolicy.name,
-            forecaster=weights,
-        )
-        run_lab(run.run_dir, run.sandbox, lambda _: None)
-        summary = analyse(run.run_dir)
+    summary = measured_run(partial(_prepared, stage, forecaster), analyse)
     metrics = summary.metrics
     needed = {"predictive_accuracy_percent", "te_ratio", "error_rate_percent"}
     if not summary.valid or not needed <= metrics.keys():
@@ -134,3 +119,19 @@ def _outcome(stage: Stage, forecaster: Forecaster) -> Outcome | None:
         TE_RATIO: metrics["te_ratio"]["mean"],
         LOST: metrics["error_rate_percent"],
     }
+
+
+def _prepared(stage: Stage, forecaster: Forecaster, folder: Path) -> BareRun:
+    assert isinstance(forecaster, LearnedForecaster), "it goes to the lab as a file of weights"
+    weights = folder / "forecaster.pt"
+    forecaster.save(weights)
+    return prepare_bare_run(
+        "what a forecaster is worth",
+        "benefit",
+        folder,
+        stage.topology,
+        stage.schedule,
+        stage.measure_from_s,
+        policy=TwinPolicy.name,
+        forecaster=weights,
+    )

@@ -6,7 +6,6 @@ every session that is down for a while is a false alarm, which moves traffic for
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,10 +13,10 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from benchmarks.measured_run import measured_run
 from benchmarks.parts import Part, Verdict
 from controller.messages import FromController, LinkState
-from playbooks.preparation import Request, prepare
-from playbooks.runner import run_lab
+from playbooks.preparation import Prepared, Request, prepare
 from results.recording import load_recording
 from results.timeline import Window, traffic_start_s
 from results.validity import judge as judge_validity
@@ -52,9 +51,8 @@ def parts(topology: str, minutes: float) -> Iterator[Part]:
 
 
 def judge(flaps: Flaps | None) -> Verdict:
-    """There may be none; None, for what could not be measured, is unmet, and so is what a run says
-    that is no result."""
-    reports = flaps.reports if flaps and flaps.validity != "invalid" else None
+    """There may be none; None, for what could not be measured, is unmet."""
+    reports = flaps.reports if flaps else None
     return Verdict([at_most(f"{WHAT}: reports of dead sessions", 0, reports)])
 
 
@@ -67,13 +65,7 @@ def measure(topology: str, minutes: float) -> Flaps:
         Interrupted: Ctrl-C ended the run.
         MeasurementError: it ended before its traffic began, or is invalid.
     """
-    with tempfile.TemporaryDirectory(prefix="twinbed-flaps-") as folder:
-        playbook = Path(folder) / "full-links.yaml"
-        playbook.write_text(yaml.safe_dump(_full_links(topology, minutes)))
-        request = Request(playbook, "shortest-path", 1, Path(folder), protection="bfd")
-        prepared = prepare(request, lambda *_: None)
-        run_lab(prepared.run_dir, prepared.sandbox, lambda _: None)
-        recording = load_recording(prepared.run_dir)
+    recording = measured_run(partial(_prepared, topology, minutes), load_recording)
     start_s = traffic_start_s(recording.events)
     if start_s is None:
         raise MeasurementError("the traffic did not begin: " + "; ".join(recording.notes))
@@ -82,6 +74,13 @@ def measure(topology: str, minutes: float) -> Flaps:
     verdict = judge_validity(recording)
     flaps = Flaps(minutes, len(down_s), tuple(_moments(down_s)), verdict.level, verdict.reasons)
     return refuse_invalid(flaps)
+
+
+def _prepared(topology: str, minutes: float, folder: Path) -> Prepared:
+    playbook = folder / "full-links.yaml"
+    playbook.write_text(yaml.safe_dump(_full_links(topology, minutes)))
+    request = Request(playbook, "shortest-path", 1, folder, protection="bfd")
+    return prepare(request, lambda *_: None)
 
 
 def refuse_invalid(flaps: Flaps) -> Flaps:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import traffic_history
+from benchmarks.arguments import positive
 from benchmarks.forecast_live import live_figures
 from benchmarks.forecast_peers import PeerForecast, peer_forecasts
 from benchmarks.report import Report, Step, this_machine
@@ -73,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     traffic_history.add_arguments(parser)
     parser.add_argument(
         "--train-days",
-        type=float,
+        type=positive,
         metavar="DAYS",
         help="of the history; the rest is forecast; default: three quarters of it",
     )
@@ -120,7 +121,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
             _put_beside(beside, kind, name, figures)
     if not arguments.no_peers:
         step("statsforecast and neuralforecast", None)
-        _add_peers(ours, cut, rows, beside)
+        _add_peers(ours, cut, arguments.seed, rows, beside)
     step("the forecaster of runs", None)
     live = live_figures(topology, *history.split(cut / history.steps), arguments.seed)
     rows += [
@@ -213,6 +214,7 @@ def carried(pairs: Band, links: FloatArray) -> Band:
 def _add_peers(
     ours: Mapping[str, tuple[Trial, Band]],
     cut: int,
+    seed: int,
     rows: list[dict[str, Any]],
     beside: dict[str, dict[str, float | None]],
 ) -> None:
@@ -220,7 +222,7 @@ def _add_peers(
     trials = [trial for trial, _ in ours.values()]
     aheads = [trial.ahead for trial in trials]
     day = round(DAY_S / trials[0].step_s)
-    for peer in peer_forecasts(trials[0].rates_bps, cut, aheads, day):
+    for peer in peer_forecasts(trials[0].rates_bps, cut, aheads, day, seed):
         if not isinstance(peer, PeerForecast):
             script, error = peer
             rows.append({"what": script, "failed": str(error)})

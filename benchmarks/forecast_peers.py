@@ -27,7 +27,7 @@ class PeerForecast:
 
 
 def peer_forecasts(
-    rates_bps: FloatArray, cut: int, aheads: Sequence[int], steps_a_day: int
+    rates_bps: FloatArray, cut: int, aheads: Sequence[int], steps_a_day: int, seed: int
 ) -> Iterator[PeerForecast | tuple[str, PeerError]]:
     """Forecast the steps from `cut` on, `aheads` steps ahead, by each method of each package.
 
@@ -44,7 +44,7 @@ def peer_forecasts(
     for script in _SCRIPTS:
         with tempfile.TemporaryDirectory(prefix="twinbed-peer-") as folder:
             try:
-                answer = run_peer("forecasting", script, Path(folder), asked)
+                answer = run_peer("forecasting", script, Path(folder), asked, seed)
             except PeerError as error:
                 yield script, error
                 continue

@@ -28,6 +28,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from benchmarks import traffic_history
+from benchmarks.arguments import positive
 from benchmarks.peers import PeerError, run_peer
 from benchmarks.report import Report, Step, this_machine
 from benchmarks.traffic_makers import block_bootstrap, copula_ar
@@ -38,6 +39,8 @@ from generators.gan_private import train_private_gan
 from generators.gan_training import train_gan
 from generators.history import History
 from generators.schedule import FloatArray
+from generators.training_loop import Progress
+from testbed.reference.errors import MeasurementError
 from testbed.reference.targets import Target, at_most
 from topologies.model import Topology
 from twin.forecaster import HORIZONS, LOOKBACK
@@ -104,7 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-peers", action="store_true", help="without DGAN and PAR")
     parser.add_argument(
         "--dp-epsilon",
-        type=_positive,
+        type=positive,
         default=8.0,
         metavar="E",
         help="of the private GAN; default: 8",
@@ -129,7 +132,7 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
         try:
             maker = prepare()
             made = [maker(arguments.seed + number) for number in range(_samples(name))]
-        except PeerError as error:
+        except (PeerError, MeasurementError) as error:
             rows.append({"what": name, "failed": f"not available: {_reason(error)}"})
             continue
         seconds = time.monotonic() - begun_s
@@ -215,18 +218,25 @@ def _makers(
         "GAN": lambda: of_gan(train_gan(training, seed, _BUDGET_S, progress)),
         "GAN untrained": lambda: of_gan(untrained_gan(training, seed)),
         f"GAN, epsilon {arguments.dp_epsilon:g}": lambda: of_gan(
-            train_private_gan(training, seed, _BUDGET_S, arguments.dp_epsilon, progress)[0]
+            _private_gan(training, seed, arguments.dp_epsilon, progress)
         ),
         "bootstrap": simple(block_bootstrap),
         "copula + AR": simple(copula_ar),
     }
     if not arguments.no_peers:
         for name, script in _PEERS.items():
-            makers[name] = lambda script=script: _peer(script, training, steps)  # type: ignore[misc]
+            makers[name] = lambda script=script: _peer(script, training, steps, seed)  # type: ignore[misc]
     return makers
 
 
-def _peer(script: str, training: History, steps: int) -> Maker:
+def _private_gan(training: History, seed: int, epsilon: float, progress: Progress) -> TrafficGan:
+    try:
+        return train_private_gan(training, seed, _BUDGET_S, epsilon, progress)[0]
+    except ValueError as error:
+        raise MeasurementError(f"--dp-epsilon {epsilon:g}: {error}") from error
+
+
+def _peer(script: str, training: History, steps: int, seed: int) -> Maker:
     day_steps = min(training.steps, max(2, round(_DAY_S / training.step_s)))
     arrays = {
         "logs": log_rates(training.rates_bps),
@@ -234,7 +244,7 @@ def _peer(script: str, training: History, steps: int) -> Maker:
         "steps": np.array(float(steps)),
     }
     with tempfile.TemporaryDirectory() as folder:
-        logs = run_peer(script, script, Path(folder), arrays)["logs"]
+        logs = run_peer(script, script, Path(folder), arrays, seed)["logs"]
     rates_bps = 1e3 * np.expm1(np.nan_to_num(logs, nan=0.0).clip(min=0.0, max=30.0))
     return lambda _: rates_bps
 
@@ -243,12 +253,5 @@ def _shortfall(made: float, real: float) -> float:
     return max(0.0, 1 - made / real) if real > 0 else 0.0
 
 
-def _positive(word: str) -> float:
-    value = float(word)
-    if not 0 < value < np.inf:
-        raise argparse.ArgumentTypeError(f"{word}: give a number above 0")
-    return value
-
-
-def _reason(error: PeerError) -> str:
+def _reason(error: Exception) -> str:
     return str(error).strip().splitlines()[-1]

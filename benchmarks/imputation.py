@@ -79,7 +79,8 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
         scores += bench.scores(gaps)
     if not arguments.no_peer:
         step(f"{_PEER}: training and filling", None)
-        rows.append(_beside_peer(scores, training.rates_bps, held_out.rates_bps, all_gaps))
+        known_bps, truth_bps = training.rates_bps, held_out.rates_bps
+        rows.append(_beside_peer(scores, known_bps, truth_bps, all_gaps, arguments.seed))
     step("corrupt counters", None)
     corruption = corruption_row(
         vae, network.crossing, training.rates_bps, held_out.rates_bps, arguments.seed
@@ -178,14 +179,19 @@ def _nmae(gaps: Gaps, answer: FloatArray, truth: FloatArray) -> float:
 
 
 def _beside_peer(
-    scores: Sequence[Score], history: FloatArray, truth: FloatArray, all_gaps: Sequence[Gaps]
+    scores: Sequence[Score],
+    history: FloatArray,
+    truth: FloatArray,
+    all_gaps: Sequence[Gaps],
+    seed: int,
 ) -> dict[str, Any]:
     """Add what SAITS reaches to the scores that look back; or say why it cannot be had."""
     begun_s = time.monotonic()
     seen = {f"seen_{i}": np.where(g.hidden, np.nan, truth) for i, g in enumerate(all_gaps)}
+    asked = {"history": history, **seen}
     try:
         with tempfile.TemporaryDirectory() as folder:
-            answers = run_peer("pypots", "saits", Path(folder), {"history": history, **seen})
+            answers = run_peer("pypots", "saits", Path(folder), asked, seed)
     except PeerError as error:
         return {"what": _PEER, "failed": str(error)}
     for number, gaps in enumerate(all_gaps):

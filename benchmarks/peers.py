@@ -23,6 +23,8 @@ from generators.training import default_cache_dir
 _HERE = Path(__file__).parent
 _REQUIREMENTS = _HERE.parent / "requirements" / "peers"
 _LAST_WORDS = 2000  # characters of a failed program's output
+_SEEDS = 2**32
+"""What NumPy's old generators, which some peers use, can be seeded with."""
 
 
 class PeerError(Exception):
@@ -30,7 +32,11 @@ class PeerError(Exception):
 
 
 def run_peer(
-    environment: str, script: str, folder: Path, arrays: Mapping[str, NDArray[np.float64]]
+    environment: str,
+    script: str,
+    folder: Path,
+    arrays: Mapping[str, NDArray[np.float64]],
+    seed: int,
 ) -> dict[str, NDArray[np.float64]]:
     """Run a script of `peer_scripts` on `arrays`; return the arrays that it answers with.
 
@@ -41,13 +47,14 @@ def run_peer(
         script: stem of a file of `peer_scripts`.
         folder: for the files, and for whatever the peer leaves about.
         arrays: what the script reads.
+        seed: of all that is random there; it is read as `seed`.
 
     Raises:
         PeerError: its environment cannot be made here, or the script failed.
     """
     python = _python(environment)
     asked, answered = folder / f"{script}-in.npz", folder / f"{script}-out.npz"
-    np.savez(asked, allow_pickle=False, **arrays)
+    np.savez(asked, allow_pickle=False, **arrays, seed=np.array(seed % _SEEDS))
     path = str(_HERE / "peer_scripts" / f"{script}.py")
     _call([str(python), "-I", path, str(asked), str(answered)], f"{script} failed", folder)
     with np.load(answered, allow_pickle=False) as answer:

@@ -21,6 +21,7 @@ from benchmarks import (
     recovery_distributed,
     table_installation,
 )
+from benchmarks.arguments import positive, whole_number
 from benchmarks.intervals import percentile_interval
 from benchmarks.parts import Part, Verdict, carry_out
 from benchmarks.recovery_lab import Failure, Outages, Request, measure
@@ -65,7 +66,9 @@ _PERCENTS = (50, 95)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's arguments."""
-    parser.add_argument("--times", type=int, default=20, metavar="N", help="per kind; default: 20")
+    parser.add_argument(
+        "--times", type=whole_number(1), default=20, metavar="N", help="per kind; default: 20"
+    )
     parser.add_argument(
         "--topology",
         default="topohub:sndlib/abilene",
@@ -73,7 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: topohub:sndlib/abilene",
     )
     parser.add_argument(
-        "--flap-minutes", type=float, default=30, metavar="M", help="of full links; default: 30"
+        "--flap-minutes",
+        type=positive,
+        default=30.0,
+        metavar="M",
+        help="of full links; default: 30",
     )
     parser.add_argument(
         "--only", default="", metavar="WORDS", help="measure only what has these words in its name"

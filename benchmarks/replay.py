@@ -26,6 +26,7 @@ import msgspec
 import numpy as np
 
 from benchmarks import traffic_history
+from benchmarks.arguments import positive, whole_number
 from benchmarks.replay_figures import Figures, figures, pair_rates_bps, port_rates_bps
 from benchmarks.replay_lab import Played, Request, measure, seen
 from benchmarks.replay_scores import STEPS, made_traffic, scored
@@ -51,11 +52,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's arguments."""
     traffic_history.add_arguments(parser)
     parser.add_argument(
-        "--steps", type=int, metavar="N", help=f"default: {_STEPS}; {STEPS} with --generated"
+        "--steps",
+        type=whole_number(2),
+        metavar="N",
+        help=f"default: {_STEPS}; {STEPS} with --generated",
     )
-    parser.add_argument("--step-s", type=float, default=2.0, metavar="S", help="default: 2")
+    parser.add_argument("--step-s", type=positive, default=2.0, metavar="S", help="default: 2")
     parser.add_argument(
-        "--mbps", type=float, default=60.0, metavar="R", help="of all pairs together; default: 60"
+        "--mbps",
+        type=positive,
+        default=60.0,
+        metavar="R",
+        help="of all pairs together; default: 60",
     )
     parser.add_argument(
         "--only", nargs="+", choices=CONTENDERS, metavar="WAY", help=", ".join(CONTENDERS)

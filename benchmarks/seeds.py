@@ -7,16 +7,16 @@ other, only that the runs are valid. Takes about 100 s a seed; nothing else shou
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.arguments import seed
+from benchmarks.measured_run import measured_run
 from benchmarks.report import Report, Step, this_machine
 from cli.execution import playbook_file
-from playbooks.preparation import Request, prepare
-from playbooks.runner import run_lab
+from playbooks.preparation import Prepared, Request, prepare
 from results.analysis import analyse
 from results.comparison import FIGURES, metric_value
 from results.summary import Summary
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "seeds",
         nargs="*",
-        type=int,
+        type=seed,
         default=[1, 2, 3, 4, 5],
         metavar="SEED",
         help="default: 1 to 5",
@@ -83,22 +83,23 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
     rows: list[dict[str, Any]] = []
     targets: list[Target] = []
     beside: dict[str, dict[str, float | None]] = {policy: {} for policy in POLICIES}
-    with tempfile.TemporaryDirectory(prefix="twinbed-seeds-") as out:
-        for seed in arguments.seeds:
-            sides = [_play(playbook, policy, seed, Path(out), step) for policy in POLICIES]
-            rows += map(row, sides)
-            for judged in judge(*sides):
-                targets.append(judged.target)
-                for policy, value in zip(POLICIES, judged.sides, strict=True):
-                    beside[policy][judged.target.name] = value
+    for number in arguments.seeds:
+        sides = [_play(playbook, policy, number, step) for policy in POLICIES]
+        rows += map(row, sides)
+        for judged in judge(*sides):
+            targets.append(judged.target)
+            for policy, value in zip(POLICIES, judged.sides, strict=True):
+                beside[policy][judged.target.name] = value
     return Report("seeds", machine, rows, targets, beside)
 
 
-def _play(playbook: Path, policy: str, seed: int, out: Path, step: Step) -> Summary:
-    prepared = prepare(Request(playbook, policy, seed, out), step)
-    step(f"{prepared.playbook.name}, seed {seed}, {policy}", None)
-    run_lab(prepared.run_dir, prepared.sandbox, lambda _: None)
-    return analyse(prepared.run_dir)
+def _play(playbook: Path, policy: str, seed: int, step: Step) -> Summary:
+    def prepared(out: Path) -> Prepared:
+        run = prepare(Request(playbook, policy, seed, out), step)
+        step(f"{run.playbook.name}, seed {seed}, {policy}", None)
+        return run
+
+    return measured_run(prepared, analyse)
 
 
 def row(side: Summary) -> dict[str, Any]:

@@ -7,7 +7,6 @@ delays that it expects are off those of the probes.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import product
@@ -16,9 +15,9 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from benchmarks.measured_run import measured_run
 from benchmarks.parts import Part, Verdict
-from playbooks.preparation import Request, prepare
-from playbooks.runner import run_lab
+from playbooks.preparation import Prepared, Request, prepare
 from results.analysis import analyse
 from testbed.reference.errors import MeasurementError
 from testbed.reference.targets import Target, at_most
@@ -95,13 +94,12 @@ def _no_worse(name: str, bound: float | None, measured: float | None, unit: str)
 
 
 def _run(playbook: Mapping[str, object], seed: int, history: Path | None) -> Figures:
-    with tempfile.TemporaryDirectory(prefix="twinbed-telemetry-loss-") as folder:
-        file = Path(folder) / "telemetry-loss.yaml"
+    def prepared(folder: Path) -> Prepared:
+        file = folder / "telemetry-loss.yaml"
         file.write_text(yaml.safe_dump(dict(playbook)))
-        request = Request(file, "twin", seed, Path(folder), history=history)
-        prepared = prepare(request, lambda *_: None)
-        run_lab(prepared.run_dir, prepared.sandbox, lambda _: None)
-        summary = analyse(prepared.run_dir)
+        return prepare(Request(file, "twin", seed, folder, history=history), lambda *_: None)
+
+    summary = measured_run(prepared, analyse)
     if not summary.valid:
         raise MeasurementError("; ".join(summary.reasons))
     return Figures(

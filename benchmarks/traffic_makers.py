@@ -1,4 +1,4 @@
-"""Simple makers of traffic that the GAN must be better than."""
+"""Simple makers of traffic that the GAN must be better than: they go on where a history ends."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def block_bootstrap(
     Künsch, "The jackknife and the bootstrap for general stationary observations", Annals of
     Statistics 17(3), 1989; seasonal: a block keeps its time of the day.
     """
-    block, day = max(1, round(_BLOCK_S / step_s)), max(1, round(_DAY_S / step_s))
     known = len(training_bps)
+    block, day = min(known, max(1, round(_BLOCK_S / step_s))), max(1, round(_DAY_S / step_s))
     parts = []
     for first in range(0, steps, block):
-        starts = np.arange(first % day, known - block + 1, day)
-        start = int(random.choice(starts)) if len(starts) else int(random.integers(known - block))
+        starts = np.arange((known + first) % day, known - block + 1, day)
+        start = int(random.choice(starts) if len(starts) else random.integers(known - block + 1))
         parts.append(training_bps[start : start + block])
     return np.concatenate(parts)[:steps]
 
@@ -46,19 +46,15 @@ def copula_ar(
     power = np.maximum((rest**2).sum(axis=0), 1e-12)
     persistence = np.clip((rest[1:] * rest[:-1]).sum(axis=0) / power, -0.99, 0.999)
     shocks = rest[1:] - persistence * rest[:-1]
-    factor = _square_root(np.cov(shocks, rowvar=False).reshape(pairs, pairs))
+    covariance = np.cov(shocks, rowvar=False).reshape(pairs, pairs)
     made = np.empty((steps, pairs))
     state = rest[int(random.integers(known))]
-    for step in range(steps):
-        state = persistence * state + factor @ random.standard_normal(pairs)
-        made[step] = course[step % day] + state
+    drawn = random.multivariate_normal(np.zeros(pairs), covariance, steps, method="eigh")
+    for step, shock in enumerate(drawn):
+        state = persistence * state + shock
+        made[step] = course[(known + step) % day] + state
     ranks = ndtr(made)
     ordered = np.sort(training_bps, axis=0)
     shares = (np.arange(known) + 0.5) / known
     columns = [np.interp(r, shares, c) for r, c in zip(ranks.T, ordered.T, strict=True)]
     return np.stack(columns, axis=1)
-
-
-def _square_root(covariance: FloatArray) -> FloatArray:
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(values.clip(min=0.0)))

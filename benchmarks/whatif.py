@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from benchmarks.arguments import whole_number
 from benchmarks.report import Report, Step, this_machine
 from testbed.reference.targets import Target, at_least
 from topologies.catalogue import load_topology
@@ -39,7 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: topohub:sndlib/abilene",
     )
     parser.add_argument(
-        "--matrices", type=int, default=200, metavar="N", help="for each load; default: 200"
+        "--matrices",
+        type=whole_number(1),
+        default=200,
+        metavar="N",
+        help="for each load; default: 200",
     )
 
 

@@ -1,6 +1,6 @@
 """DoppelGANger (Lin et al., IMC 2020) as gretel-synthetics has it: learns days, makes days.
 
-Called with two NPZ files: `logs` (steps, pairs), `day_steps` and `steps` in; `logs` out.
+Called with two NPZ files: `logs` (steps, pairs), `day_steps`, `steps` and `seed` in; `logs` out.
 """
 
 import sys
@@ -13,10 +13,10 @@ from gretel_synthetics.timeseries_dgan.dgan import DGAN
 _EPOCHS = 60
 _WINDOW_STRIDE = 12
 
-torch.manual_seed(0)
 torch.set_num_threads(1)
 with np.load(sys.argv[1]) as given:
     logs, day, steps = given["logs"], int(given["day_steps"]), int(given["steps"])
+    torch.manual_seed(int(given["seed"]))
 windows = np.stack(
     [logs[first : first + day] for first in range(0, len(logs) - day + 1, _WINDOW_STRIDE)]
 )

@@ -1,6 +1,6 @@
 """PAR, the sequential model of SDV (deepecho): learns days, makes days.
 
-Called with two NPZ files: `logs` (steps, pairs), `day_steps` and `steps` in; `logs` out.
+Called with two NPZ files: `logs` (steps, pairs), `day_steps`, `steps` and `seed` in; `logs` out.
 """
 
 import sys
@@ -13,11 +13,12 @@ _EPOCHS = 64
 _COARSER = 6
 """PAR is slow: it sees every sixth step of a day, and what lies between is interpolated."""
 
-torch.manual_seed(0)
 torch.set_num_threads(1)
 with np.load(sys.argv[1]) as given:
     logs, day, steps = given["logs"], int(given["day_steps"]), int(given["steps"])
-coarse, length = logs[::_COARSER], max(2, day // _COARSER)
+    torch.manual_seed(int(given["seed"]))
+# The last day ends with the history, so that made days begin where it ends.
+coarse, length = logs[len(logs) % day :: _COARSER], max(2, day // _COARSER)
 days = [coarse[first : first + length] for first in range(0, len(coarse) - length + 1, length)]
 sequences = [{"context": [], "data": [column.tolist() for column in one.T]} for one in days]
 model = PARModel(epochs=_EPOCHS, cuda=False, verbose=False)

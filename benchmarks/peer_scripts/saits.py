@@ -1,7 +1,7 @@
 """SAITS (Du, Côté, Liu, "SAITS: self-attention-based imputation for time series", 2023).
 
-Reads `history` (steps, pairs) and records `seen_N` (steps, pairs) with NaN for gaps; answers with
-`filled_N`. Trained once, on windows of the history, the way PyPOTS does it.
+Reads `seed`, `history` (steps, pairs) and records `seen_N` (steps, pairs) with NaN for gaps;
+answers with `filled_N`. Trained once, on windows of the history, the way PyPOTS does it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ WINDOW, STRIDE, EPOCHS = 96, 12, 40
 def main(asked: str, answered: str) -> None:
     """Train, fill, write."""
     torch.set_num_threads(1)
-    torch.manual_seed(0)
     with np.load(asked, allow_pickle=False) as arrays:
+        torch.manual_seed(int(arrays["seed"]))
         history = arrays["history"]
         seen = {name: arrays[name] for name in arrays.files if name.startswith("seen_")}
     middle, spread = history.mean(axis=0), history.std(axis=0) + 1e-9 * history.std()

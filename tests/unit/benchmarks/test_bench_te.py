@@ -44,6 +44,11 @@ def test_a_run_that_was_no_result_leaves_its_target_unmet() -> None:
         assert beside["hop-count ECMP"]["TE ratio, true matrix, mean"] == cases[0].ecmp
 
 
+def test_where_no_lab_was_asked_for_none_is_judged() -> None:
+    targets, _ = _judged([one_case()], Measured([], []), Large([100.0], [200.0]))
+    assert not [target.name for target in targets if "packets" in target.name]
+
+
 def test_a_failure_cuts_nobody_off() -> None:
     decider = Decider(random_network(8, 8, 1))  # a ring, or a ring with a tail
     down = decider.failure(np.random.default_rng(0))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 import pytest
 
+from benchmarks import generators
 from benchmarks.generators import mean_ranks, targets_of
 from benchmarks.imputation_corruption import spoilt
 from benchmarks.imputation_gaps import Gaps, cases, untold
 from benchmarks.imputation_methods import CAUSAL, LOOKING_BACK, last_value, linear
 from benchmarks.imputation_scores import Score, beside
 from benchmarks.traffic_makers import block_bootstrap, copula_ar
+from generators.builtin_history import builtin_history
+from generators.gan_material import untrained_gan
 from generators.schedule import FloatArray
 from topologies.catalogue import load_topology
+from twin.forecaster import PersistenceForecaster
 from twin.indexing import Indexing
 
 PAIRS, STEPS = 12, 60
@@ -136,13 +142,43 @@ def test_the_gan_must_be_near_the_floor_and_ahead_of_all() -> None:
     assert not any(target.met for target in targets_of(far, floor, {"GAN": 2.0, "bootstrap": 2.0}))
 
 
-def test_rivals_make_series_like_the_history() -> None:
+@pytest.mark.parametrize("days", [4, 3.5])
+def test_rivals_make_series_that_go_on_like_the_history(days: float) -> None:
     random = np.random.default_rng(0)
-    day = 2 + np.sin(2 * np.pi * np.arange(288 * 4) / 288)
-    known = 1e6 * np.stack([day * random.lognormal(0, 0.1, len(day)) for _ in range(3)], axis=1)
+    steps = round(288 * days)
+    day = 2 + np.sin(2 * np.pi * np.arange(steps + 288) / 288)
+    known = 1e6 * np.stack([day[:steps] * random.lognormal(0, 0.1, steps) for _ in "abc"], axis=1)
     for maker in (block_bootstrap, copula_ar):
         made = maker(known, 500, 300.0, random)
         assert made.shape == (500, 3)
         assert made.min() >= known.min()
         assert made.max() <= known.max()
-        assert np.corrcoef(made[:288, 0], day[:288])[0, 1] > 0.8
+        assert np.corrcoef(made[:288, 0], day[steps:])[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("step_s", [300.0, 60.0])
+def test_a_history_no_longer_than_a_block_is_repeated(step_s: float) -> None:
+    known = RISING[:24]
+    made = block_bootstrap(known, 40, step_s, np.random.default_rng(0))
+    assert np.array_equal(made, np.vstack([known, known])[:40])
+
+
+def test_an_epsilon_out_of_reach_costs_the_private_gan_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def out_of_reach(*_: object) -> None:
+        raise ValueError("The privacy budget is too low.")  # in the words of opacus
+
+    history = builtin_history(load_topology("triangle"), seed=1, days=2)
+    monkeypatch.setattr(generators.traffic_history, "whole", lambda _: history)
+    monkeypatch.setattr(generators, "train_gan", lambda known, seed, *_: untrained_gan(known, seed))
+    monkeypatch.setattr(generators, "train_private_gan", out_of_reach)
+    monkeypatch.setattr(generators, "train", lambda *_: PersistenceForecaster())
+    parser = argparse.ArgumentParser()
+    generators.add_arguments(parser)
+    words = ["triangle", "--no-peers", "--dp-epsilon", "0.01"]
+    report = generators.run(parser.parse_args(words), lambda *_: None)
+    failed = {row["what"]: row["failed"] for row in report.rows if "failed" in row}
+    assert failed.keys() == {"GAN, epsilon 0.01"}
+    assert "budget is too low" in failed["GAN, epsilon 0.01"]
+    assert {row["what"] for row in report.rows if "figures" in row} >= {"GAN", "copula + AR"}
