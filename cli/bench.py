@@ -1,7 +1,7 @@
 """Measure something against its targets; without a NAME, list what can be measured.
 
 Exit code 0: all targets are met; 1: not all; 3: this machine cannot measure it.
-Words that are not known here go to the benchmark.
+Words that are not known here go to the benchmark; `twinbed bench NAME --help` lists its own.
 
 examples:
   twinbed bench links --quick
@@ -57,18 +57,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one benchmark, or list them."""
+    if arguments.name is None and arguments.passed_on:
+        raise UserError(f"{' '.join(arguments.passed_on)}: of which benchmark? Give a NAME first")
     if arguments.name is None:
         return _list(arguments.json)
     module = f"benchmarks.{arguments.name.replace('-', '_')}"
     benchmark = cast(Benchmark, importlib.import_module(module))
-    parser = argparse.ArgumentParser(f"twinbed bench {arguments.name}", allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        f"twinbed bench {arguments.name}",
+        description=benchmark.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     benchmark.add_arguments(parser)
     report = _carry_out(benchmark, arguments.name, parser.parse_args(arguments.passed_on))
     if arguments.json:
         print_json(document(report))
     else:
         results.print(targets_table(report))
-        messages.print(verdict(report), highlight=False)
+        messages.print(verdict(report), highlight=False, markup=True)
     if arguments.markdown is not None:
         _write(arguments.markdown, targets_markdown(report))
     return 0 if report.passed else 1
@@ -87,7 +94,7 @@ def _carry_out(benchmark: Benchmark, name: str, options: argparse.Namespace) -> 
 
 def _write(file: Path, text: str) -> None:
     try:
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{file} cannot be written: {error.strerror}") from error
 

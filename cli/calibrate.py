@@ -80,7 +80,8 @@ def _calibrated(per_network: int, file: Path) -> tuple[Residual, Samples]:
         messages.print(f"what was measured is in {file}: the same command goes on", highlight=False)
         raise KeyboardInterrupt from None
     except OSError as error:
-        raise UserError(f"{calibration_file()} cannot be written: {error.strerror}") from error
+        what = error.filename or calibration_file()
+        raise UserError(f"{what} cannot be written: {error.strerror or error}") from error
     return residual, samples
 
 

@@ -13,6 +13,7 @@ import argparse
 from itertools import product
 from pathlib import Path
 
+from cli.arguments import read_seed
 from cli.execution import DEFAULT_OUT, Finished, execute, exit_code
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
@@ -28,7 +29,7 @@ BEFORE, AFTER = "shortest-path", "twin"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: 1")
+    parser.add_argument("--seed", type=read_seed, default=1, metavar="N", help="default: 1")
     parser.add_argument(
         "--out",
         type=Path,
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     after = [finished[scenario, AFTER] for scenario in SCENARIOS]
     comparison = compare([one.summary for one in before], [one.summary for one in after])
     report = after[-1].run_dir.path.parent / "demo.html"
-    report.write_text(_report(before, after))
+    report.write_text(_report(before, after), encoding="utf-8")
     if arguments.json:
         print_json(_document(comparison, before, after))
     else:

@@ -64,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         found = examine()
     if not arguments.json:
         results.print(parts_table(found.groups))
-        messages.print(verdict(found.usable, found.backend, arguments.fidelity), highlight=False)
+        said = verdict(found.usable, found.backend, arguments.fidelity)
+        messages.print(said, highlight=False, markup=True)
     document: dict[str, Any] = {
         "usable": found.usable,
         "links": found.backend,
@@ -115,7 +116,7 @@ def _fidelity(found: Examination, as_json: bool) -> tuple[int, Any]:
         fidelity = measure_fidelity(found.backend, found.sandbox, progress.step)
     if not as_json:
         results.print(targets_table(fidelity.report))
-        messages.print(targets_verdict(fidelity.report), highlight=False)
+        messages.print(targets_verdict(fidelity.report), highlight=False, markup=True)
         results.print(limits_table(fidelity.limits))
         results.print(limits_sentence(fidelity.limits), highlight=False)
     return 0 if fidelity.passed else 1, fidelity.document()

@@ -99,7 +99,7 @@ def playbook_file(playbook: str) -> Path:
 
 def _analyse(run_dir: RunDirectory) -> Summary:
     summary = analyse(run_dir)
-    run_dir.report.write_text(run_report(reported_run(run_dir, summary)))
+    run_dir.report.write_text(run_report(reported_run(run_dir, summary)), encoding="utf-8")
     return summary
 
 

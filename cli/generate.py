@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from rich.markup import escape
 
+from cli.arguments import read_seed
 from cli.errors import UserError
 from cli.model_keeping import BUILT_IN, named_history
 from cli.output import messages, print_json, results
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--class", dest="kind", choices=KINDS, default="normal", help="default: normal"
     )
     parser.add_argument("--hours", type=float, default=2.0, metavar="H", help="default: 2")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--seed", type=read_seed, default=0, metavar="N", help="default: 0")
     parser.add_argument("--at", metavar="'DAY HH:MM'", help="when it begins; default: any time")
     parser.add_argument(
         "--load", type=float, metavar="Q", help="quantile of the load to keep up, such as 0.9"
@@ -56,8 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
     start_s = _moment_s(arguments.at)
     if arguments.out.suffix != ".npz":
         raise UserError(f"--out {arguments.out}: schedules are written as .npz: name it so")
-    if arguments.seed < 0:
-        raise UserError(f"--seed {arguments.seed}: give a number of at least 0")
     if arguments.load is not None and not 0 < arguments.load < 1:
         raise UserError(f"--load {arguments.load:g}: give a quantile between 0 and 1, such as 0.9")
     with RunProgress(messages).shown() as progress:

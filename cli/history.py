@@ -86,7 +86,7 @@ def _write(history: History, out: Path) -> None:
         write_npz(history, out)
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror}") from error
-    messages.print(f"written: {escape(str(out))}", highlight=False)
+    messages.print(f"written: {out}", highlight=False)
 
 
 def summary(history: History) -> dict[str, Any]:

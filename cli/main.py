@@ -2,7 +2,8 @@
 
 A verb's module offers a docstring (its help), `add_arguments(parser)` and `run(arguments)`, which
 returns the exit code. Only the module of the verb that was asked for is imported. A verb that
-passes words on to another program sets the default `passed_on`, and finds them there.
+passes words on to another program sets the default `passed_on`, and finds them there: those that
+are not its own, --help among them, unless that is the first word.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import argparse
 import importlib
 import os
 import select
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol, cast
 
 VERBS = {
@@ -47,6 +51,8 @@ exit codes:
   130  interrupted (Ctrl-C)
 """
 
+_HELP = ("-h", "--help")
+
 
 class Verb(Protocol):
     """What every verb's module offers."""
@@ -65,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         try:
-            return _dispatch(words)
+            with _ended_in_order():
+                return _dispatch(words)
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -74,11 +81,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError as error:
         if not _reader_has_left():
             return _explain(error)
-        # Keep the interpreter from flushing again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout.fileno())  # or the interpreter flushes again
         return 0
     except Exception as error:  # noqa: BLE001 - this is the edge; defects are raised again
         return _explain(error)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """`twinbed stop` (SIGTERM) and a session that drops (SIGHUP) end a command as Ctrl-C does.
+
+    Who has it ignore one of them (nohup) still does.
+    """
+    terminals = [output for output in (1, 2) if os.isatty(output)]
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # shells send it once more
+        if number == signal.SIGHUP:  # the terminal goes, and then writing to it fails
+            for terminal in terminals:
+                _silence(terminal)
+        raise KeyboardInterrupt
+
+    taken = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) == signal.SIG_DFL
+    ]
+    for number in taken:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _silence(output: int) -> None:
+    """What is still written to this descriptor goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -119,8 +159,10 @@ def _verb_parser(name: str, verb: Verb) -> argparse.ArgumentParser:
 def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
     if parser.get_default("passed_on") is None:
         return parser.parse_args(words)
-    arguments, unknown = parser.parse_known_args(words)
-    arguments.passed_on = unknown
+    of_others = [word for word in words[1:] if word in _HELP]
+    own = [*words[:1], *(word for word in words[1:] if word not in _HELP)]
+    arguments, unknown = parser.parse_known_args(own)
+    arguments.passed_on = [*unknown, *of_others]
     return arguments
 
 

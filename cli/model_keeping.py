@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from cli.arguments import read_positive, read_seed
 from cli.errors import UserError
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
@@ -36,21 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--out", default=name, metavar="NAME", help=f"in the store; default: {name}"
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="default: 0")
-    parser.add_argument("--budget-s", type=float, default=BUDGET_S, metavar="S", help="at most")
+    parser.add_argument("--seed", type=read_seed, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--budget-s", type=read_positive, default=BUDGET_S, metavar="S", help="at most"
+    )
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
-
-
-def check(arguments: argparse.Namespace) -> None:
-    """Refuse numbers that make no sense.
-
-    Raises:
-        UserError: naming it.
-    """
-    if arguments.seed is not None and arguments.seed < 0:
-        raise UserError(f"--seed {arguments.seed}: give a number of at least 0")
-    if not arguments.budget_s > 0:
-        raise UserError(f"--budget-s {arguments.budget_s:g}: give more than 0")
 
 
 @contextmanager
@@ -123,14 +114,13 @@ def train_and_keep(
     arguments: argparse.Namespace,
     kind: str,
     train: Callable[[History, int, Progress], Model],
-    scores: Callable[[Model, History, int], Mapping[str, float]],
+    scores: Callable[[Model, History, int], Mapping[str, float | None]],
 ) -> int:
     """The whole verb for a model that is one function of a history and a seed.
 
     Raises:
         UserError: it cannot be trained or stored.
     """
-    check(arguments)
     seed = arguments.seed or 0
     with told_errors(), RunProgress(messages).shown() as progress:
         version = ModelStore().next_version(arguments.out)  # refuses what is no name

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-messages = Console(stderr=True)
-"""Progress, notes, warnings."""
+messages = Console(stderr=True, markup=False, emoji=False)
+"""Progress, notes, warnings: what they name (files, labels) may hold brackets, which stay."""
 
 results = Console()
 """What the command was asked for, when it is for people."""

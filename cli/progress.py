@@ -70,9 +70,9 @@ class RunProgress:
         self._said = ""
         self._live = Progress(
             SpinnerColumn(),
-            TextColumn("[bold]{task.fields[label]}"),
+            TextColumn("{task.fields[label]}", style="bold", markup=False),
             _ClockBar(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -89,7 +89,7 @@ class RunProgress:
         """Name what all following steps belong to, e.g. "run 2 of 6: high-load, twin"."""
         self._live.update(self._task, label=label)
         if not self._console.is_terminal:
-            self._console.print(label, highlight=False)
+            self._console.print(label, highlight=False, markup=False)
 
     def step(self, description: str, fraction: float | None = None) -> None:
         """Say what is being done now, and how far it is, if that is known."""
@@ -99,7 +99,7 @@ class RunProgress:
             self._task, description=description, completed=completed, total=total, duration_s=0.0
         )
         if not self._console.is_terminal and description != self._said:
-            self._console.print(f"  {description}", highlight=False)
+            self._console.print(f"  {description}", highlight=False, markup=False)
         self._said = description
 
     def event(self, event: Event) -> None:
@@ -111,7 +111,7 @@ class RunProgress:
         else:
             self._live.update(self._task, description=words)
         if not self._console.is_terminal:
-            self._console.print(f"  {words}", highlight=False)
+            self._console.print(f"  {words}", highlight=False, markup=False)
 
 
 def describe(event: Event) -> str:

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import msgspec
+from rich.markup import escape
 from rich.table import Table
 
 from cli.output import messages, print_json, results
@@ -68,12 +69,12 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table.add_column("dir", overflow="fold")
     for row in rows:
         table.add_row(
-            row["run"],
+            escape(row["run"]),
             row["playbook"] or "-",
-            row["policy"] or "-",
+            escape(row["policy"] or "-"),
             format_age(row["age_s"]),
             str(row["pid"]),
             row["user"],
-            row["dir"],
+            escape(row["dir"]),
         )
     return table

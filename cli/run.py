@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
+from cli.arguments import read_seed
 from cli.execution import DEFAULT_OUT, execute, exit_code
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "fast-failover groups in the switches, or by these with BFD on every link "
         "(default: as the playbook says)",
     )
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: 1")
+    parser.add_argument("--seed", type=read_seed, default=1, metavar="N", help="default: 1")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.add_argument(
         "--out",

@@ -1,6 +1,7 @@
 """Run the project's own tests: those without privilege, then real labs.
 
-Words that are not known here go to pytest: `twinbed test -x -k sandbox`.
+Words that are not known here go to pytest: `twinbed test -x -k sandbox`; `twinbed test --unit
+--help` lists them.
 """
 
 from __future__ import annotations
@@ -27,12 +28,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run pytest; 0 when every test passed, else 1."""
+    """Run pytest; 0 when every test passed, else 1.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
     os.chdir(CHECKOUT)
     suites = _UNIT if arguments.unit else _ALL
     if not arguments.unit and not _names_tests(arguments.passed_on):
         subprocess.run(["bash", "requirements/for-tests"], check=False)
-    return 0 if pytest.main(pytest_words(suites, arguments.passed_on)) == 0 else 1
+    watch = _Watch()
+    ended = pytest.main(pytest_words(suites, arguments.passed_on), plugins=[watch])
+    if watch.interrupted:
+        raise KeyboardInterrupt
+    return 0 if ended == 0 else 1
+
+
+class _Watch:
+    """Tells Ctrl-C from errors in collecting tests, of which pytest says the same in the end."""
+
+    interrupted = False
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.interrupted = excinfo.type is KeyboardInterrupt
 
 
 def pytest_words(suites: Sequence[str], passed_on: Sequence[str]) -> list[str]:

@@ -20,6 +20,7 @@ from cli.model_keeping import add_arguments as add_common_arguments
 from cli.model_keeping import train_and_keep
 from generators.history import History
 from generators.schedule import FloatArray
+from results.metrics.prediction import wape
 from topologies.catalogue import load_topology
 from twin.forecaster import HORIZONS, LOOKBACK, Forecaster, PersistenceForecaster
 
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     return train_and_keep(arguments, "forecaster", train_it, _scores)
 
 
-def _scores(forecaster: Forecaster, history: History, _: int) -> Mapping[str, float]:
+def _scores(forecaster: Forecaster, history: History, _: int) -> Mapping[str, float | None]:
     steps = max(history.steps - round(history.steps * (1 - _JUDGED_SHARE)), LOOKBACK + HORIZONS)
     last_bps = history.rates_bps[-steps:]
     return {
@@ -58,9 +59,7 @@ def _scores(forecaster: Forecaster, history: History, _: int) -> Mapping[str, fl
     }
 
 
-def _wape(forecaster: Forecaster, rates_bps: FloatArray) -> float:
-    from twin.training import wape
-
+def _wape(forecaster: Forecaster, rates_bps: FloatArray) -> float | None:
     ends = range(LOOKBACK, len(rates_bps) - HORIZONS + 1)
     said = np.stack([forecaster.forecast(rates_bps[end - LOOKBACK : end]) for end in ends])
     return wape(said, np.stack([rates_bps[end : end + HORIZONS] for end in ends]))

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.errors import UserError
 from cli.model_keeping import add_arguments as add_common_arguments
-from cli.model_keeping import check, keep, named_history, say, shown, told_errors
+from cli.model_keeping import keep, named_history, say, shown, told_errors
 from cli.output import messages
 from cli.progress import RunProgress
 from generators.history import History
@@ -50,7 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, and store what came of it."""
-    check(arguments)
     if arguments.resume and arguments.dp_epsilon is not None:
         raise UserError("--resume: a private training keeps no checkpoint: leave one of them out")
     with told_errors():
@@ -78,9 +77,6 @@ def _train(arguments: argparse.Namespace) -> Record:
             gan, seconds = _trained(arguments, history, store, shown(progress), log)
         progress.step("comparing with the history")
         made = gan.series(history, seed or 0)
-        title = f"{arguments.out}@{version}"
-        page = store.page(arguments.out, version)
-        page.write_text(traffic_page(title, history, made), encoding="utf-8")
         record = keep(
             gan,
             "gan",
@@ -93,7 +89,11 @@ def _train(arguments: argparse.Namespace) -> Record:
             dp_delta=gan.training.get("delta"),
             without_privacy=_without_privacy(history) if is_private else None,
         )
-    store.checkpoint(arguments.out).unlink(missing_ok=True)
+        title = f"{record.name}@{record.version}"
+        page = store.page(record.name, record.version)
+        page.write_text(traffic_page(title, history, made), encoding="utf-8")
+    if not is_private:  # it has none; one that is there is that of another training
+        store.checkpoint(arguments.out).unlink(missing_ok=True)
     return record
 
 

@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from rich.markup import escape
 
+from cli.arguments import read_count, read_seed
 from cli.errors import UserError
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
-from generators.model_store import ModelStore, ModelStoreError, Record, record_of
+from generators.model_store import ModelStore, ModelStoreError, record_of
 from topologies.catalogue import load_topology
 from topologies.model import Topology
 from twin.learned_policy import WEIGHTS
@@ -37,17 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--topology", metavar="T", help="train on this network (default: random networks)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--seed", type=read_seed, default=0, metavar="N", help="default: 0")
     parser.add_argument(
-        "--updates", type=int, default=_UPDATES, metavar="N", help=f"default: {_UPDATES}"
+        "--updates", type=read_count, default=_UPDATES, metavar="N", help=f"default: {_UPDATES}"
     )
     parser.add_argument("--json", action="store_true", help="print the course as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, and write the weights."""
-    if arguments.updates < 1 or arguments.seed < 0:
-        raise UserError("--updates: give at least 1; --seed: give at least 0")
     if not arguments.out.parent.is_dir():
         raise UserError(f"--out {arguments.out}: there is no folder {arguments.out.parent}")
     with RunProgress(messages).shown() as progress:
@@ -71,23 +71,28 @@ def run(arguments: argparse.Namespace) -> int:
         learner.save(arguments.out)
     except (OSError, RuntimeError) as error:  # torch tells of a full disk in its own way
         raise UserError(f"--out {arguments.out}: cannot be written: {error}") from error
-    record = _kept(arguments, rewards, seconds)
+    scores = {
+        "first_reward": float(np.mean(rewards[:_JUDGED_UPDATES])),
+        "last_reward": float(np.mean(rewards[-_JUDGED_UPDATES:])),
+    }
+    _keep(arguments, scores, seconds)
     if arguments.json:
         print_json({"weights": str(arguments.out), "seconds": seconds, "rewards": rewards})
     else:
         results.print(
             "reward of a step: {first_reward:.3f} at first, {last_reward:.3f} at last".format(
-                **record.scores
+                **scores
             ),
             highlight=False,
         )
         results.print(
-            f"{WEIGHTS}={arguments.out} twinbed run ... --policy twin-rl", highlight=False
+            f"{WEIGHTS}={escape(str(arguments.out))} twinbed run ... --policy twin-rl",
+            highlight=False,
         )
     return 0
 
 
-def _kept(arguments: argparse.Namespace, rewards: list[float], seconds: float) -> Record:
+def _keep(arguments: argparse.Namespace, scores: Mapping[str, float], seconds: float) -> None:
     """Keep the weights in the model store."""
     store = ModelStore()
     try:
@@ -101,10 +106,7 @@ def _kept(arguments: argparse.Namespace, rewards: list[float], seconds: float) -
             version=version,
             kind=_NAME,
             seed=arguments.seed,
-            scores={
-                "first_reward": float(np.mean(rewards[:_JUDGED_UPDATES])),
-                "last_reward": float(np.mean(rewards[-_JUDGED_UPDATES:])),
-            },
+            scores=scores,
             seconds=seconds,
             topology=arguments.topology,
         )
@@ -113,4 +115,3 @@ def _kept(arguments: argparse.Namespace, rewards: list[float], seconds: float) -
         raise UserError(str(error)) from error
     except OSError as error:
         raise UserError(f"{store.folder}: cannot be written: {error.strerror or error}") from error
-    return record

@@ -18,6 +18,7 @@ import numpy as np
 from cli.model_keeping import add_arguments as add_common_arguments
 from cli.model_keeping import train_and_keep
 from generators.history import History
+from results.metrics.prediction import wape
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from generators.training_loop import Progress
@@ -43,15 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
     return train_and_keep(arguments, "vae", train, _scores)
 
 
-def _scores(vae: TelemetryVae, history: History, seed: int) -> Mapping[str, float]:
+def _scores(vae: TelemetryVae, history: History, seed: int) -> Mapping[str, float | None]:
     return {"nmae": _nmae(vae, history, np.random.default_rng(seed))}
 
 
-def _nmae(vae: TelemetryVae, history: History, numbers: np.random.Generator) -> float:
+def _nmae(vae: TelemetryVae, history: History, numbers: np.random.Generator) -> float | None:
     """Of what is hidden: sum of the absolute errors over the sum of the rates."""
     day_bps = history.rates_bps[-max(1, round(_DAY_S / history.step_s)) :]
     hidden = numbers.random(day_bps.shape) < _HIDDEN_SHARE
     guessed_bps = vae.estimate(np.where(hidden, np.nan, day_bps), future=False).median_bps
     known = hidden & np.isfinite(guessed_bps)
-    errors_bps = np.abs(guessed_bps - day_bps)[known]
-    return float(errors_bps.sum() / max(day_bps[known].sum(), 1e-9))
+    return wape(guessed_bps[known], day_bps[known])

@@ -26,12 +26,13 @@ from cli.errors import UserError
 from cli.output import print_json, results
 from cli.runs import refuse_without_controller
 from controller.dumped_tables import DumpError, entries_of, groups_of, meters_of
-from controller.messages import FromController, LinkState
+from controller.links import Links
+from controller.messages import FromController, Hello, LinkState
 from controller.verification import Breach, Verified, verify
 from playbooks.plan import read_plan
 from results.run_directory import RunDirectory, read_lines
 from testbed.switch_tables import SwitchTables
-from topologies.model import DirectedLink
+from topologies.model import Topology
 
 _SHOWN = 20
 
@@ -71,20 +72,20 @@ def _verify(run_dir: RunDirectory, tables: Mapping[str, SwitchTables], protected
     groups = [g for switch, one in tables.items() for g in groups_of(switch, one.groups)]
     meters = [m for switch, one in tables.items() for m in meters_of(switch, one.meters)]
     topology = run_dir.read_topology()
-    dead = _dead(run_dir) & frozenset(topology.core_directions)
+    dead = _links_at_the_end(run_dir, topology).dead
     failing = protected and not dead
     return verify(topology, entries, groups, meters, dead, failing)
 
 
-def _dead(run_dir: RunDirectory) -> frozenset[DirectedLink]:
-    """Both directions of the links that had a port down at the end, those to hosts, too."""
-    up: dict[DirectedLink, bool] = {}
+def _links_at_the_end(run_dir: RunDirectory, topology: Topology) -> Links:
+    links = Links(topology)
     telemetry: Iterator[FromController] = read_lines(run_dir.telemetry, cast(Any, FromController))
     for message in telemetry:
-        if isinstance(message, LinkState):
-            up[message.datapath, message.neighbour] = message.up
-    down = [port for port, is_up in up.items() if not is_up]
-    return frozenset(hop for a, b in down for hop in ((a, b), (b, a)))
+        if isinstance(message, Hello):
+            links = Links(topology)  # what is down is told anew
+        elif isinstance(message, LinkState):
+            links.set_port(message.datapath, message.neighbour, message.up)
+    return links
 
 
 def _table(breaches: tuple[Breach, ...]) -> Table:

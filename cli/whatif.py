@@ -29,6 +29,7 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
+from cli.arguments import read_seed
 from cli.errors import UserError
 from cli.execution import DEFAULT_OUT, as_user_errors, playbook_file
 from cli.output import messages, print_json, results
@@ -70,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rank every failure of a link or switch (n-1), or of two links (n-2)",
     )
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="of a playbook; default: 1"
+        "--seed", type=read_seed, default=1, metavar="N", help="of a playbook; default: 1"
     )
     parser.add_argument(
         "--history", type=Path, metavar="FILE", help="of a playbook, as in `twinbed run`"

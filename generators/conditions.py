@@ -1,8 +1,9 @@
 """What made traffic is conditional on, step by step: the time of the week and the load.
 
-The load is the normal score of the network's total over the last hour's worth of steps: 0 is the
-median of the history, 1.28 its busiest tenth. Where nobody asks for a load, it is drawn from a
-model of its own: the daily and weekly course, and noise that remembers.
+The load is the normal score of the network's total, averaged over the twelve steps around (an hour,
+where a step is five minutes): 0 is the median of the history, 1.28 its busiest tenth. Where nobody
+asks for a load, it is drawn from a model of its own: the daily and weekly course, and noise that
+remembers.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ class _Training:
 
     def _train_once(self) -> Iterator[tuple[str, float]]:
         numbers = np.random.default_rng([self._seed, self._step])
-        random = torch.Generator().manual_seed(self._seed * 1_000_003 + self._step)
+        random = torch.Generator().manual_seed((self._seed * 1_000_003 + self._step) % 2**63)
         batches = [
             starts.draw(numbers, int(HYPER_PARAMETERS["batch"]), HYPER_PARAMETERS["peak_share"])
             for starts in self._starts

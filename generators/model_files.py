@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from topologies.whole_file import written_whole
 
 
 class ModelFileError(Exception):
@@ -22,14 +23,10 @@ def save_model(path: Path, kind: str, content: dict[str, Any]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     whole = io.BytesIO()  # torch puts the name of a file into it
     torch.save({"kind": kind, **content}, whole)
-    try:
-        unfinished.write_bytes(whole.getbuffer())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with written_whole(path) as file:
+        file.write(whole.getbuffer())
 
 
 def load_model(path: Path, kind: str) -> dict[str, Any]:

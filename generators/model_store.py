@@ -7,6 +7,7 @@ page of pictures. Training under a name that is taken makes a new version.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import resource
@@ -18,6 +19,7 @@ from typing import Any
 import msgspec
 
 from generators.history import History
+from topologies.whole_file import written_whole
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _STEM = re.compile(r"(?P<name>.+)-v(?P<version>\d+)")
@@ -46,7 +48,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None
     """None: it is kept secret."""
     scores: Mapping[str, float]
-    """By the history it was trained on (of the GAN: `fidelity.py`), and what the training says."""
+    """By the history it was trained on (of the GAN: `fidelity.py`), and what the training says.
+    One that could not be told is left out."""
     without_privacy: Mapping[str, float] | None = None
     """The scores of what learns from the same history without privacy: what privacy costs."""
     seconds: float
@@ -65,8 +68,9 @@ def record_of(
     version: int,
     kind: str,
     seed: int | None,
-    scores: Mapping[str, float],
+    scores: Mapping[str, float | None],
     seconds: float,
+    without_privacy: Mapping[str, float | None] | None = None,
     history: History | None = None,
     source: str = "",
     **more: Any,
@@ -87,12 +91,19 @@ def record_of(
         kind=kind,
         trained_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         seed=seed,
-        scores=scores,
+        scores=_known(scores),
+        without_privacy=None if without_privacy is None else _known(without_privacy),
         seconds=round(seconds, 2),
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         weights_sha256=sha256_of(weights.read_bytes()),
         **more,
     )
+
+
+def _known(scores: Mapping[str, float | None]) -> dict[str, float]:
+    """Those that are numbers: JSON knows neither NaN nor infinity."""
+    known = ((name, score) for name, score in scores.items() if score is not None)
+    return {name: score for name, score in known if math.isfinite(score)}
 
 
 class ModelStore:
@@ -132,9 +143,8 @@ class ModelStore:
             OSError: it cannot be written.
         """
         path = self.weights(record.name, record.version).with_suffix(".json")
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
-        unfinished.replace(path)
+        with written_whole(path) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
     def records(self) -> list[Record]:
         """Return all records, by name and version.

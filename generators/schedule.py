@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from topologies.model import OdPair
+from topologies.whole_file import written_whole
 
 FloatArray = npt.NDArray[np.float64]
+
+NPZ_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading an .npz file raises where it is none, or damaged; RuntimeError: a zip file that is
+encrypted, or packed in a way that is not known."""
 
 
 class ScheduleFileError(Exception):
@@ -65,7 +79,7 @@ class Schedule:
     def save(self, path: Path) -> None:
         """Write to an .npz file of plain arrays, exact to the bit."""
         rates = [flood.rates_bps for flood in self.floods]
-        with path.open("wb") as file:
+        with written_whole(path) as file:
             np.savez_compressed(
                 file,
                 hosts=np.array(self.hosts, dtype=np.str_),
@@ -90,7 +104,7 @@ class Schedule:
             if isinstance(file, np.lib.npyio.NpzFile):
                 with file as arrays:
                     return cls._from(arrays)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (KeyError, *NPZ_ERRORS) as error:
             raise ScheduleFileError(f"{path}: no readable schedule ({error})") from error
         raise ScheduleFileError(f"{path}: no readable schedule (one bare array)")
 

@@ -153,6 +153,10 @@ def cached(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)
+    except (OSError, RuntimeError) as error:  # torch tells of a full disk in its own way
+        _log.warning("the weights are not cached, every run will train anew: %s", error)
+        return model, None
+    try:
         cache.add(
             record_of(
                 path,
@@ -167,8 +171,7 @@ def cached(
             )
         )
     except OSError as error:
-        _log.warning("the weights are not cached, every run will train anew: %s", error)
-        return model, None
+        _log.warning("%s has no record, `twinbed models` does not show it: %s", path, error)
     return model, path
 
 

@@ -6,9 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 
 import msgspec
 
@@ -19,7 +17,7 @@ _STOP_TIMEOUT_S = 5.0
 
 
 class Interrupted(Exception):  # noqa: N818 (not an error: somebody asked for it)
-    """Ctrl-C or SIGTERM ended the run; what was recorded until then is kept."""
+    """Ctrl-C, or what counts as it, ended the run; what was recorded until then is kept."""
 
 
 def run_lab(run_dir: RunDirectory, sandbox: Sandbox, listen: Callable[[Event], None]) -> None:
@@ -32,7 +30,7 @@ def run_lab(run_dir: RunDirectory, sandbox: Sandbox, listen: Callable[[Event], N
     """
     run_dir.logs.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "playbooks.supervisor", str(run_dir.path)]
-    with (run_dir.logs / "supervisor.log").open("ab") as log, _interruptible():
+    with (run_dir.logs / "supervisor.log").open("ab") as log:
         lab = sandbox.open(command, run_dir.path, log)
         try:
             last = _follow(lab, listen)
@@ -77,17 +75,3 @@ def _record_death(run_dir: RunDirectory, status: int) -> Event:
     with run_dir.events.open("ab") as events:
         events.write(msgspec.json.encode(event) + b"\n")
     return event
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM (`twinbed stop`) ends a run as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -121,22 +121,26 @@ class Row:
     """What is compared; of a recovery, with the kinds of fault that it is about."""
 
     @property
-    def change_percent(self) -> float | None:
-        """Of the value before, or in points for shares; None if a side was not measured."""
+    def difference(self) -> float | None:
+        """After minus before; None if a side was not measured."""
         if self.before is None or self.after is None:
             return None
-        difference = self.after.mean - self.before.mean
-        if self.figure.in_points:
-            return difference
-        return 100.0 * difference / abs(self.before.mean) if self.before.mean else None
+        return self.after.mean - self.before.mean
+
+    @property
+    def change_percent(self) -> float | None:
+        """Of the value before, or in points for shares; None if that value is 0, or not known."""
+        if self.before is None or self.difference is None or self.figure.in_points:
+            return self.difference
+        return 100.0 * self.difference / abs(self.before.mean) if self.before.mean else None
 
     @property
     def better(self) -> bool | None:
         """Whether the change is for the better; None without one worth the name."""
         change = self.change_percent
-        if change is None or abs(change) < UNCHANGED_PERCENT:
+        if not self.difference or (change is not None and abs(change) < UNCHANGED_PERCENT):
             return None
-        return (change > 0) == self.figure.higher_is_better
+        return (self.difference > 0) == self.figure.higher_is_better
 
 
 @dataclass(frozen=True)

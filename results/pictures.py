@@ -11,9 +11,11 @@ from markupsafe import Markup
 
 from results.analysis import STEP_S
 from results.charts import Bar, Marker, Series, bar_chart, line_chart
-from results.fault_events import BEGINS, ENDS, KIND_OF
+from results.fault_events import BEGINS, KIND_OF
+from results.run_directory import Event
 from results.summary import ReportedRun, Summary
 from results.tables import value_text
+from results.timeline import ended_s
 from topologies.drawing import svg
 from topologies.model import DirectedLink, Topology
 
@@ -151,7 +153,7 @@ def _at(document: Mapping[str, Any], path: Iterable[str]) -> Any:
 def _markers(run: ReportedRun) -> list[Marker]:
     """Return what the timeline and the twin did, for people; what lasts spans up to its end."""
     details, named = run.summary.details, labels(run.topology)
-    events = details.get("events", [])
+    events = [Event(**event) for event in details.get("events", [])]
     markers = [
         *(
             Marker(one["t_s"], f"alarm for {named.get(one['victim'], one['victim'])}", style="act")
@@ -162,27 +164,26 @@ def _markers(run: ReportedRun) -> list[Marker]:
             for one in details.get("decisions", [])
         ),
     ]
-    for index, event in enumerate(events):
-        t_s, detail, later = event["t_s"], event["detail"], events[index:]
-        match event["event"]:
+    for event in events:
+        t_s, detail = event.t_s, event.detail
+        match event.event:
             case "link-down" | "link-up" as name:
                 label = f"{_subject(detail, named)} {name.removeprefix('link-')}"
                 markers.append(Marker(t_s, label))
             case name if name in KIND_OF and name == BEGINS[KIND_OF[name]]:
                 kind = KIND_OF[name]
                 label = f"{kind}: {_subject(detail, named)}"
-                markers.append(Marker(t_s, label, _end_s(later, ENDS[kind], detail)))
+                markers.append(Marker(t_s, label, ended_s(event, events)))
             case "control-outage-start":
                 label = f"no counters from {named[detail['switch']]}"
-                markers.append(Marker(t_s, label, _end_s(later, "control-outage-end", detail)))
+                markers.append(Marker(t_s, label, ended_s(event, events)))
             case "controller-crash":
-                label = "controller dead"
-                markers.append(Marker(t_s, label, _end_s(later, "controller-restart", detail)))
+                markers.append(Marker(t_s, "controller dead", ended_s(event, events)))
             case "twin-crash":
-                markers.append(Marker(t_s, "twin dead", _end_s(later, "twin-crash-end", detail)))
+                markers.append(Marker(t_s, "twin dead", ended_s(event, events)))
             case "flood-start":
                 label = f"flood on {named[detail['victim']]}"
-                markers.append(Marker(t_s, label, _end_s(later, "flood-end", detail)))
+                markers.append(Marker(t_s, label, ended_s(event, events)))
     return markers
 
 
@@ -195,11 +196,6 @@ def _subject(detail: Mapping[str, Any], named: Mapping[str, str]) -> str:
     if "link" in detail:
         return " – ".join(named[switch] for switch in detail["link"])
     return named[detail["switch"] if "switch" in detail else detail["host"]]
-
-
-def _end_s(later: Iterable[Mapping[str, Any]], name: str, detail: Mapping[str, Any]) -> float:
-    ends = (event["t_s"] for event in later if event["event"] == name and event["detail"] == detail)
-    return float(next(ends, float("inf")))
 
 
 def labels(topology: Topology) -> dict[str, str]:

@@ -14,15 +14,15 @@ from controller.messages import FromController, OdStats
 from generators.history import History, HistoryError
 from generators.history.assembly import unix_time_s
 from generators.history.structure import week_seconds
-from results.fault_events import BEGINS, ENDS
+from results.fault_events import BEGINS
 from results.run_directory import Event, RunDirectory, read_lines
+from results.timeline import ended_s
 from twin.counters import CounterSeries
 
 _LABEL_BEGINS: Mapping[str, str] = {
     "flood-start": "attack",
     **dict.fromkeys(BEGINS.values(), "failure-aftermath"),
 }
-_LABEL_ENDS = {"flood-end", *ENDS.values()}
 
 
 def history_of_run(run_dir: RunDirectory) -> History:
@@ -88,12 +88,11 @@ def _traffic(run_dir: RunDirectory, events: list[Event], last_s: float) -> tuple
 
 def _labels(events: list[Event], start_s: float, step_s: float, steps: int) -> tuple[str, ...]:
     labels = [""] * steps
-    for index, event in enumerate(events):
+    for event in events:
         label = _LABEL_BEGINS.get(event.event)
         if label is None:
             continue
-        ends = (later.t_s for later in events[index:] if later.event in _LABEL_ENDS)
-        end_s = next(ends, start_s + steps * step_s)
+        end_s = ended_s(event, events, start_s + steps * step_s)
         first = max(0, math.floor((event.t_s - start_s) / step_s))
         for step in range(first, min(steps, math.ceil((end_s - start_s) / step_s))):
             labels[step] = label

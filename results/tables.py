@@ -98,11 +98,14 @@ def paper_text(row: Row) -> str:
 
 
 def change_text(row: Row) -> str:
-    """Return the change with its sign; a dash where a side is missing."""
+    """Return the change with its sign, of a value that was 0 in its unit; a dash without any."""
     change = row.change_percent
-    if change is None:
+    if change is not None:
+        return f"{change:+.1f} pt" if row.figure.in_points else f"{change:+.0f} %"
+    if not row.difference:
         return "–"
-    return f"{change:+.1f} pt" if row.figure.in_points else f"{change:+.0f} %"
+    unit = "pt" if row.figure.unit == "%" else row.figure.unit
+    return f"{'+' if row.difference > 0 else ''}{value_text(row.difference, unit)}"
 
 
 def _caption(comparison: Comparison) -> str | None:

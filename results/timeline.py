@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import numpy.typing as npt
 
 from results.fault_events import (
     BEGINS,
+    ENDS,
+    FAULT_KINDS,
     KIND_OF,
     FaultKind,
     dead_directions,
@@ -23,17 +26,20 @@ from topologies.model import DirectedLink, Topology
 
 FloatArray = npt.NDArray[np.float64]
 
-TIMELINE_EVENTS = frozenset(KIND_OF) | {
-    "control-outage-start",
-    "control-outage-end",
-    "controller-crash",
-    "controller-restart",
-    "twin-crash",
-    "twin-crash-end",
-    "flood-start",
-    "flood-end",
+ENDED_BY: Mapping[str, str] = {
+    **{BEGINS[kind]: ENDS[kind] for kind in FAULT_KINDS},
+    "control-outage-start": "control-outage-end",
+    "controller-crash": "controller-restart",
+    "twin-crash": "twin-crash-end",
+    "flood-start": "flood-end",
 }
+"""The event that ends what another one began."""
+
+TIMELINE_EVENTS = frozenset(ENDED_BY) | frozenset(ENDED_BY.values())
 """What a playbook does to the network while it is measured."""
+
+_MOMENT_S = 0.05
+"""Events so close to each other are one act of the timeline."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +120,19 @@ def traffic_start_s(events: Iterable[Event]) -> float | None:
 def failures(events: Sequence[Event], topology: Topology, window: Window) -> tuple[Failure, ...]:
     """Return the faults that began in `window`, each with the time of undisturbed recovery."""
     acts = [e for e in events if e.event in TIMELINE_EVENTS and window.holds(e.t_s)]
-    ends = [event.t_s for event in acts[1:]] + [window.end_s]
+
+    def next_act_s(at_s: float) -> float:
+        return min((e.t_s for e in acts if e.t_s > at_s + _MOMENT_S), default=window.end_s)
+
     return tuple(
-        Failure(kind, subject(event), hit_directions(kind, event.detail, topology), event.t_s, end)
-        for event, end in zip(acts, ends, strict=False)
+        Failure(
+            kind,
+            subject(event),
+            hit_directions(kind, event.detail, topology),
+            event.t_s,
+            next_act_s(event.t_s),
+        )
+        for event in acts
         if (kind := KIND_OF.get(event.event)) and event.event == BEGINS[kind]
     )
 
@@ -137,14 +152,22 @@ def surviving_spans(
 
 def floods(events: Sequence[Event], end_s: float) -> tuple[Flood, ...]:
     """Return the floods in order; one that was still going on lasts until `end_s`."""
-    found: list[Flood] = []
-    for index, event in enumerate(events):
-        if event.event == "flood-start":
-            ends = (e for e in events[index:] if e.event == "flood-end")
-            end = next((e.t_s for e in ends if subject(e) == subject(event)), end_s)
-            sources = tuple(map(str, event.detail["sources"]))
-            found.append(Flood(str(event.detail["victim"]), sources, event.t_s, end))
-    return tuple(found)
+    return tuple(
+        Flood(
+            str(event.detail["victim"]),
+            tuple(map(str, event.detail["sources"])),
+            event.t_s,
+            ended_s(event, events, end_s),
+        )
+        for event in events
+        if event.event == "flood-start"
+    )
+
+
+def ended_s(begun: Event, events: Iterable[Event], otherwise_s: float = math.inf) -> float:
+    """Return when what `begun` tells of was over; `otherwise_s` if none of `events` says so."""
+    ends = (e for e in events if e.event == ENDED_BY[begun.event] and e.t_s > begun.t_s)
+    return next((e.t_s for e in ends if subject(e) == subject(begun)), otherwise_s)
 
 
 def subject(event: Event) -> dict[str, Any]:

@@ -8,7 +8,6 @@ is known: `t0` as Unix time, by the source's own clock.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +24,8 @@ from generators.history.structure import (
     History,
     HistoryError,
 )
+from generators.schedule import NPZ_ERRORS
+from topologies.whole_file import written_whole
 
 _DEFAULT_STEP_S = 300.0
 
@@ -44,7 +45,7 @@ def read_npz(path: Path) -> History:
                 found = ", ".join(arrays.files) or "nothing"
                 raise HistoryError(f"{path}: no array tm_kbps in it (found: {found}): name it so")
             return _history(path, arrays)
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         hint = "write plain numeric arrays with numpy.savez"
         raise HistoryError(f"{path}: not a readable .npz file ({error}): {hint}") from error
 
@@ -56,7 +57,7 @@ def write_npz(history: History, path: Path) -> None:
         OSError: the file cannot be written.
     """
     dated: dict[str, Any] = {} if history.unix_s is None else {"unix_s": history.unix_s}
-    with path.open("wb") as file:
+    with written_whole(path) as file:
         np.savez_compressed(
             file,
             tm_kbps=history.matrices_bps / 1e3,

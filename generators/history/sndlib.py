@@ -11,6 +11,7 @@ import re
 import tarfile
 import xml.sax
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,8 @@ _UNITS_BPS: Mapping[str, float] = {
 _GRANULARITY = re.compile(r"(\d+)\s*(s|sec|min|h|hour|day)s?$")
 _SECONDS = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "day": 86_400}
 _MATRIX = (".xml", ".txt", ".native")
+_DAMAGED = (OSError, EOFError, RuntimeError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
+"""RuntimeError: a zip file that is encrypted, or packed in a way that is not known."""
 _LARGEST_BYTES = 64 << 20
 """Of one matrix: more is no matrix."""
 
@@ -54,7 +57,7 @@ def read_sndlib(path: Path) -> History:
             snapshots.append(snapshot)
             if step_s is not None:
                 steps_s.add(step_s)
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise HistoryError(f"{path}: not a readable folder or archive ({error})") from error
     if len(steps_s) > 1:
         told = ", ".join(f"{step_s:g} s" for step_s in sorted(steps_s))

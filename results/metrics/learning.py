@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from results.fault_events import BEGINS, ENDS
+from results.fault_events import BEGINS
 from results.run_directory import Event
-from results.timeline import FloatArray, Window
+from results.timeline import FloatArray, Window, ended_s
 from topologies.model import DirectedLink, Topology
 from twin.records import CapacityLearnt, Drift, LinksScored, TwinRecord
 
@@ -161,8 +161,7 @@ def _slowed(
 ) -> Iterator[tuple[float, float, float, float]]:
     """Yield (start_s, end_s, over_s, rate_bps) of each time that the timeline slowed the link."""
     of_link = [e for e in events if set(e.detail.get("link", ())) == set(link)]
-    for index, event in enumerate(of_link):
+    for event in of_link:
         if event.event == BEGINS["degrade"] and "rate_bps" in event.detail:
-            ends = (e.t_s for e in of_link[index:] if e.event == ENDS["degrade"])
             detail = event.detail
-            yield event.t_s, next(ends, np.inf), detail["over_s"], detail["rate_bps"]
+            yield event.t_s, ended_s(event, of_link), detail["over_s"], detail["rate_bps"]

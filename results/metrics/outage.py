@@ -164,7 +164,7 @@ def _holes(
 def _longest_hole(stream: ProbeStream, failure: Failure) -> tuple[_Hole, bool] | None:
     """Return the longest hole of both ways, and whether the stream had recovered in the end.
 
-    None if the stream was not running at the fault.
+    None if the stream was not running at the fault, or the timeline went on before it could tell.
     """
     if not stream.sent_s or not stream.sent_s[0] <= failure.at_s < stream.sent_s[-1]:
         return None
@@ -177,7 +177,8 @@ def _longest_hole(stream: ProbeStream, failure: Failure) -> tuple[_Hole, bool] |
         if 1e3 * still_open.length_s - stream.spacing_ms > IN_FLIGHT_MS:
             candidates.append(still_open)
             recovered = False
-    return max(candidates, key=lambda hole: hole.length_s), recovered
+    longest = max(candidates, key=lambda hole: hole.length_s, default=None)
+    return None if longest is None else (longest, recovered)
 
 
 def _outage(

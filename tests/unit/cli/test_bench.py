@@ -141,6 +141,25 @@ def test_words_go_to_the_benchmark(install: Install, capsys: pytest.CaptureFixtu
     assert "all targets are met" in output.err
 
 
+@pytest.mark.parametrize("words", [["links", "--help"], ["links", "--json", "-h"]])
+def test_help_on_a_benchmark_is_its_own(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *words])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "usage: twinbed bench links [-h] [--quick]" in shown
+    assert "\nLinks measured against what is configured, beside a plain veth pair.\n" in shown
+
+
+def test_words_for_a_benchmark_without_its_name_are_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["bench", "--quick"]) == 2
+    assert "--quick: of which benchmark?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [(MeasurementError("no iperf"), 3), (HistoryError("no such file"), 2), (Interrupted(), 130)],

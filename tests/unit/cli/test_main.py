@@ -1,8 +1,13 @@
 import argparse
+import os
+import pty
+import signal
 import subprocess
 import sys
+import time
 import types
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +15,7 @@ from cli.errors import UserError
 from cli.main import VERBS, main
 from topologies.documents import DocumentError, Problem
 
+CHECKOUT = Path(__file__).resolve().parents[3]
 Behaviour = Callable[[argparse.Namespace], int]
 Install = Callable[[Behaviour], None]
 
@@ -66,6 +72,86 @@ def test_an_interrupt_is_one_line(verb: Install, capsys: pytest.CaptureFixture[s
     verb(raising(KeyboardInterrupt()))
     assert main(["ps"]) == 130
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+LONG_VERB = """
+import sys, time, types
+from pathlib import Path
+from cli.main import main
+from cli.output import messages
+from cli.progress import RunProgress
+
+def run(_):
+    with RunProgress(messages).shown() as progress:
+        progress.label("a long run")
+        try:
+            Path("begun").touch()
+            time.sleep(60)
+        except KeyboardInterrupt:
+            time.sleep(0.3)  # as analysing does
+            Path("ended").touch()
+            raise
+
+module = types.ModuleType("cli.ps", "A verb for tests.")
+module.add_arguments, module.run = lambda parser: None, run
+sys.modules["cli.ps"] = module
+sys.exit(main(["ps"]))
+"""
+
+
+def await_file(path: Path) -> None:
+    deadline_s = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_a_command_from_outside_ends_it_as_ctrl_c_does(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", LONG_VERB]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        await_file(tmp_path / "begun")
+        process.send_signal(number)
+        time.sleep(0.1)
+        process.send_signal(number)  # once more, as a shell does that goes down
+        assert process.stderr is not None
+        assert process.stderr.read().splitlines()[-1] == "twinbed: interrupted"
+    assert process.returncode == 130
+    assert (tmp_path / "ended").exists()
+
+
+def test_a_session_that_drops_ends_a_command_in_order(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TERM": "xterm"}
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(tmp_path)
+        os.execve(sys.executable, [sys.executable, "-c", LONG_VERB], environment)
+    await_file(tmp_path / "begun")
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert (tmp_path / "ended").exists()
+
+
+def test_what_was_to_be_ignored_still_is_and_all_is_put_back(verb: Install) -> None:
+    def handlers() -> list[object]:
+        return [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
+
+    seen: list[object] = []
+    verb(lambda _: seen.extend(handlers()) or 0)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["ps"]) == 0
+        assert handlers() == [before[1], signal.SIG_IGN]
+    finally:
+        signal.signal(signal.SIGHUP, before[0])
+    assert callable(seen[0])
+    assert seen[1] == signal.SIG_IGN
 
 
 def test_a_defect_keeps_its_traceback(verb: Install, capsys: pytest.CaptureFixture[str]) -> None:

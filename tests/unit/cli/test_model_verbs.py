@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from cli.main import main
 from generators import gan_private, gan_training, vae
 from generators.builtin_history import builtin_history
+from generators.gan import TrafficGan
 from generators.history import History
 from generators.history.npz import write_npz
 from generators.schedule import Schedule
@@ -156,6 +158,48 @@ def test_every_kind_of_model_has_a_record(
     assert "a vae makes no traffic" in capsys.readouterr().err
 
 
+def test_a_page_goes_with_its_record_if_another_training_was_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "data" / "twinbed" / "models"
+    words = ["train", "gan", "--topology", "triangle", "--json"]
+    train_gan = gan_training.train_gan
+
+    def overtaken(*arguments: Any) -> TrafficGan:
+        monkeypatch.setattr(gan_training, "train_gan", train_gan)
+        assert main(words) == 0
+        (store / "gan-v1.html").write_text("of the other")
+        return train_gan(*arguments)
+
+    monkeypatch.setattr(gan_training, "train_gan", overtaken)
+    assert main(words) == 0
+    assert (store / "gan-v1.html").read_text() == "of the other"
+    assert "gan@2" in (store / "gan-v2.html").read_text()
+
+
+def test_a_private_training_leaves_the_checkpoint_of_another_alone(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "data" / "twinbed" / "models" / "gan.checkpoint"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"of an ordinary training")
+    assert main(["train", "gan", "--topology", "triangle", "--dp-epsilon", "8", "--json"]) == 0
+    assert checkpoint.exists()
+
+
+def test_an_error_of_a_day_without_traffic_is_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vae, "HYPER_PARAMETERS", {**vae.HYPER_PARAMETERS, "steps": 4})
+    monkeypatch.setattr(training, "_STEPS", 4)
+    history = builtin_history(load_topology("triangle"), 0, days=3)
+    history.matrices_bps[-288:] = 0.0
+    write_npz(history, Path("tm.npz"))
+    for kind in ("vae", "forecaster"):
+        words = ["train", kind, "--topology", "triangle", "--history", "tm.npz", "--json"]
+        assert main(words) == 0
+        assert said(capsys)["scores"] == {}
+    assert main(["models"]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -163,7 +207,6 @@ def test_every_kind_of_model_has_a_record(
         ("train gan --topology triangle --out a/b", "no name for a model"),
         ("train gan --history absent.npz", "absent.npz: no such file"),
         ("train gan --topology triangle --dp-epsilon -1", "above 0"),
-        ("train vae --topology triangle --seed -1", "at least 0"),
         ("train forecaster --history x.npz", "--topology: a forecaster is one of a network"),
         ("train gan --topology triangle --resume", "--resume: .*no readable model"),
         ("generate --model none --out x.npz", "no model none .*there: none"),

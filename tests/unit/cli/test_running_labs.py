@@ -149,6 +149,15 @@ def test_ps_shows_what_the_manifest_says(
     assert "high-load" in capsys.readouterr().out
 
 
+def test_ps_shows_folders_with_brackets(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = RunningLab("a-run", Path("/runs[/old]/a-run"), 10, 11, 0.0, "ann")
+    monkeypatch.setattr(ps, "running_labs", lambda: [lab])
+    assert main(["ps"]) == 0
+    assert "/runs[/old]/a-run" in capsys.readouterr().out.replace("\n", "")
+
+
 @pytest.mark.parametrize(
     ("age_s", "shown"),
     [(-1, "0 s"), (59.9, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (7500, "2 h 5 min")],

@@ -1,6 +1,9 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from cli.test import CHECKOUT, pytest_words
 
@@ -25,6 +28,26 @@ def test_works_from_any_folder_and_ends_with_the_summary(tmp_path: Path) -> None
     answer = run("tests/unit/cli/test_test_verb.py", "-k", "named", folder=tmp_path)
     assert answer.returncode == 0
     assert "1 passed" in answer.stdout.splitlines()[-1]
+
+
+def test_help_asked_for_after_other_words_is_that_of_pytest(tmp_path: Path) -> None:
+    answer = run("--unit", "--help", folder=tmp_path)
+    assert answer.returncode == 0
+    assert "usage: twinbed test" not in answer.stdout
+    assert "--maxfail" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [("def test_it():\n    raise KeyboardInterrupt\n", 130), ("raise ValueError\n", 1)],
+)
+def test_ctrl_c_ends_with_130_and_what_cannot_be_collected_with_1(
+    content: str, code: int, tmp_path: Path
+) -> None:
+    test = tmp_path / "test_it.py"
+    test.write_text(content)
+    named = f"tests/{os.path.relpath(test, CHECKOUT / 'tests')}"
+    assert run(named, folder=tmp_path).returncode == code
 
 
 def test_no_test_is_a_failure(tmp_path: Path) -> None:

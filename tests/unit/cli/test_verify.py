@@ -15,7 +15,7 @@ from controller.dumped_tables import entries_of, groups_of
 from controller.flow_entries import TO_CONTROLLER, VLAN_PRESENT, FlowEntry, Kind, route_entries
 from controller.groups import Group
 from controller.labels import Labels
-from controller.messages import LinkState
+from controller.messages import Hello, LinkState
 from controller.protection import Protection
 from controller.standing_entries import standing_entries
 from playbooks.plan import Plan, ProtectionMode, write_plan
@@ -213,6 +213,17 @@ def test_only_links_between_switches_are_dead_at_the_end(
     link = TOPOLOGY.core_links[0]
     core = recorded(tmp_path, entries, groups, "bfd", down=[(link.a, link.b)])
     assert verified(capsys, core, exit_code=0)["states"] == 1
+
+
+def test_what_a_controller_saw_down_is_forgotten_when_the_next_one_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = TOPOLOGY.core_links[0]
+    run_dir = recorded(tmp_path, *planned(protected=True), "bfd", down=[(link.a, link.b)])
+    hello = Hello(t_s=2.0, version=1, topology=TOPOLOGY.name)
+    with RunDirectory(run_dir).telemetry.open("ab") as telemetry:
+        telemetry.write(msgspec.json.encode(hello) + b"\n")
+    assert verified(capsys, run_dir, exit_code=0)["states"] != 1
 
 
 def test_tables_that_are_not_understood_are_named(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,32 @@ def abilene() -> Topology:
 @pytest.fixture(scope="session")
 def history(abilene: Topology) -> History:
     return builtin_history(abilene, seed=1, days=2)
+
+
+def _garbled(content: bytearray, member: int) -> None:
+    name = member + 30
+    begin = name + int.from_bytes(content[member + 26 : member + 28], "little")
+    content[begin : begin + 64] = b"\xff" * 64
+
+
+def _encrypted(content: bytearray, _: int) -> None:
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+
+
+def _packed_strangely(content: bytearray, _: int) -> None:
+    content[content.index(b"PK\x01\x02") + 10] = 99
+
+
+@pytest.fixture(params=[_garbled, _encrypted, _packed_strangely])
+def damage(request: pytest.FixtureRequest) -> Callable[[Path], None]:
+    """Make the first member of a deflated zip file unreadable, in one of several ways."""
+
+    def do(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        request.param(content, content.index(b"PK\x03\x04"))
+        path.write_bytes(content)
+
+    return do
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ def as_tgz(source: Path) -> Path:
 
 def as_zip(source: Path) -> Path:
     path = source.with_suffix(".zip")
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in source.iterdir():
             archive.write(file, file.name)
     return path
@@ -114,6 +115,16 @@ def test_a_bad_matrix_is_named_with_its_line(
     file.write_text(file.read_text().replace(old, new))
     with pytest.raises(HistoryError, match=message):
         read_history(tmp_path / "m")
+
+
+def test_a_damaged_archive_is_named(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    matrices = as_zip(folder(tmp_path / "m", XML))
+    stored = tmp_path / "tm.npz"
+    write_npz(History(("a", "b"), 60.0, np.ones((9, 2, 2))), stored)
+    for file in (matrices, stored):
+        damage(file)
+        with pytest.raises(HistoryError, match=file.name):
+            read_history(file)
 
 
 @given(st.text(max_size=200))
@@ -252,6 +263,25 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     np.testing.assert_allclose(read.matrices_bps, matrices_bps, rtol=1e-15)
     assert (read.hosts, read.step_s, read.start_s) == (history.hosts, 2.0, 5.0)
     assert read.labels == history.labels
+
+
+def test_a_history_that_is_not_written_to_its_end_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "only-copy.npz"
+    history = History(("a", "b"), 60.0, np.ones((9, 2, 2)))
+    write_npz(history, file)
+    before = file.read_bytes()
+
+    def interrupted(out: BinaryIO, **_: object) -> None:
+        out.write(b"PK")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez_compressed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_npz(history, file)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_any_format_fits_a_topology(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -66,6 +68,32 @@ def test_a_file_that_is_no_schedule_is_named(tmp_path: Path) -> None:
         Schedule.load(path)
     with pytest.raises(ScheduleFileError):
         Schedule.load(tmp_path / "absent.npz")
+
+
+def test_a_damaged_archive_is_named(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    path = tmp_path / "schedule.npz"
+    a_schedule().save(path)
+    damage(path)
+    with pytest.raises(ScheduleFileError, match=r"schedule\.npz"):
+        Schedule.load(path)
+
+
+def test_a_schedule_that_is_not_written_to_its_end_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "schedule.npz"
+    a_schedule().save(path)
+    before = path.read_bytes()
+
+    def interrupted(file: BinaryIO, **_: object) -> None:
+        file.write(b"PK")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez_compressed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        a_schedule().save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_length() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from generators import gan_training
 from generators.builtin_history import builtin_history
+from generators.gan import TrafficGan
 from generators.history import History
-from generators.model_store import history_sha256
+from generators.model_store import ModelStore, history_sha256
 from generators.training import (
     TrainedModels,
     cache_key,
@@ -116,6 +119,39 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     assert models.gan_path is None
     assert models.vae_path is None
     assert "not cached" in caplog.text
+
+
+def test_a_full_disk_as_torch_tells_of_it_is_done_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr(TrafficGan, "save", full)
+    with caplog.at_level(logging.WARNING):
+        models, _ = train(tmp_path)
+    assert models.gan_path is None
+    assert "the weights are not cached" in caplog.text
+
+
+def test_weights_without_a_record_are_cached_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ModelStore, "add", full)
+    with caplog.at_level(logging.WARNING):
+        models, _ = train(tmp_path)
+    assert models.gan_path is not None
+    assert models.gan_path.is_file()
+    assert f"{models.gan_path} has no record" in caplog.text
+    assert "anew" not in caplog.text
+    assert train(tmp_path)[1] == {"models ready"}
+
+
+def test_the_largest_seed_trains_too() -> None:
+    gan_training.train_gan(HISTORY, 2**63 - 1, 300)
 
 
 def test_a_history_of_other_hosts_is_refused(tmp_path: Path, abilene: Topology) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from results.comparison import FIGURES, PAPER, compare, estimate, metric_value
 from results.summary import Summary
-from results.tables import comparison_table, figures_table, value_text
+from results.tables import change_text, comparison_table, figures_table, value_text
 
 
 def summary(policy: str, seed: int = 1, playbook: str = "high-load", **metrics: Any) -> Summary:
@@ -75,6 +75,23 @@ def test_a_change_is_relative_or_in_points_and_knows_its_direction() -> None:
     assert rows["detection_s"].before is None
     assert rows["detection_s"].change_percent is None
     assert "error_rate_percent" not in rows
+
+
+def test_a_change_from_zero_is_for_better_or_worse_in_its_own_unit() -> None:
+    before = summary(
+        "plain", packets_lost=0, error_rate_percent=0.0, goodput_mbps=0.0, false_alarms=0
+    )
+    after = summary(
+        "twin", packets_lost=5000, error_rate_percent=1.5, goodput_mbps=2.0, false_alarms=0
+    )
+    rows = {row.figure.metric: row for row in compare([before], [after]).rows}
+    told = {metric: (row.better, change_text(row)) for metric, row in rows.items()}
+    assert told == {
+        "packets_lost": (False, "+5,000"),
+        "error_rate_percent": (False, "+1.50 pt"),
+        "goodput_mbps": (True, "+2.00 Mbit/s"),
+        "false_alarms": (None, "–"),
+    }
 
 
 def test_the_paper_stands_beside_its_own_scenarios() -> None:

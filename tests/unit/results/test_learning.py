@@ -71,6 +71,21 @@ def test_believed_and_real_capacity_over_time() -> None:
     assert there.believed_bps / rate == pytest.approx(np.repeat([1.0, 0.6, 1.0], [8, 4, 8]))
 
 
+def test_each_of_two_slow_downs_of_a_link_ends_by_itself() -> None:
+    topology = triangle()
+    a, b = topology.core_directions[0]
+    rate = topology.link_between[a, b].shape.rate_bps
+    half, most = ({"link": [a, b], "over_s": 0.0, "rate_bps": share * rate} for share in (0.5, 0.8))
+    events = [
+        Event(t_s=102.0, event="degrade-start", detail=half),
+        Event(t_s=104.0, event="degrade-start", detail=most),
+        Event(t_s=106.0, event="degrade-end", detail=most),
+        Event(t_s=110.0, event="degrade-end", detail=half),
+    ]
+    there, _ = capacities([], events, topology, WINDOW, 1.0)
+    assert (there.real_bps / rate).tolist() == [1.0] * 2 + [0.5] * 8 + [1.0] * 10
+
+
 def test_drift_is_told_in_words() -> None:
     def drift(t_s: float, *, begun: bool) -> Drift:
         return Drift(

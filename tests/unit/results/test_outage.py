@@ -98,6 +98,11 @@ def test_the_hole_ends_where_the_timeline_goes_on() -> None:
     assert found[0].outage_ms == pytest.approx(500.0)
 
 
+def test_a_fault_that_is_over_before_anything_arrives_has_no_figure() -> None:
+    fault = link_down("s1", "s2", at_s=10.0, until_s=10.05)
+    assert outages([stream(range(98, 110))], [baseline()], [fault]) == []
+
+
 def test_the_last_packets_in_flight_are_no_outage() -> None:
     found = outages([stream(range(295, 300))], [baseline()], [FAULT])
     assert found[0].recovered

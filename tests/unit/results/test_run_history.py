@@ -59,6 +59,25 @@ def test_rates_gaps_and_labels(tmp_path: Path) -> None:
     assert history.gaps[:, 0].any() == history.gaps[:, 1].any()
 
 
+def test_a_flood_goes_on_when_a_fault_meanwhile_ends(tmp_path: Path) -> None:
+    run_dir = RunDirectory(tmp_path)
+    counted = (OdCounters("h1", "h2", 0, 0),)
+    telemetry: list[Message] = [
+        OdStats(t_s=float(t_s), datapath="s1", pairs=counted) for t_s in range(98, 115)
+    ]
+    events = [
+        Event(t_s=100.0, event="traffic-start"),
+        Event(t_s=102.0, event="flood-start"),
+        Event(t_s=104.0, event="link-down", detail={"link": ["s1", "s2"]}),
+        Event(t_s=106.0, event="link-up", detail={"link": ["s1", "s2"]}),
+        Event(t_s=108.0, event="flood-end"),
+        Event(t_s=110.0, event="traffic-end"),
+    ]
+    write(run_dir, telemetry, events)
+    labels = ("", "attack", "failure-aftermath", "attack", "")
+    assert history_of_run(run_dir).labels == labels
+
+
 def test_what_is_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match=r"not a readable run .*twinbed run"):
         history_of_run(RunDirectory(tmp_path))

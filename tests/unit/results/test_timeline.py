@@ -4,7 +4,7 @@ import pytest
 
 from results.fault_events import BEGINS, ENDS, FAULT_KINDS, FaultKind
 from results.run_directory import Event
-from results.timeline import Window, failures, floods, measured_window, surviving_spans
+from results.timeline import Window, ended_s, failures, floods, measured_window, surviving_spans
 from topologies.catalogue import load_topology
 from topologies.model import DirectedLink
 
@@ -44,6 +44,33 @@ def test_a_failure_lasts_until_the_timeline_goes_on() -> None:
         ("link-down", {"link": ["a", "b"]}, 12.0, 14.0),
         ("link-down", {"link": ["c", "d"]}, 16.0, 20.0),
     ]
+
+
+def test_faults_of_one_moment_have_the_same_time_to_recover() -> None:
+    events = [
+        event(12.004, "controller-crash"),
+        event(12.0, "link-down", link=["a", "b"]),
+        event(12.0, "link-down", link=["c", "d"]),
+        event(14.0, "controller-restart"),
+    ]
+    found = failures(events, TRIANGLE, Window(10.0, 20.0))
+    assert [(one.at_s, one.until_s) for one in found] == [(12.0, 14.0)] * 2
+
+
+def test_only_its_own_end_ends_what_an_event_began() -> None:
+    flood, link = {"victim": "v", "sources": ["s"]}, {"link": ["a", "b"]}
+    events = [
+        event(1.0, "flood-start", **flood, stated_s=1.0),
+        event(2.0, "link-down", **link),
+        event(3.0, "link-up", link=["c", "d"]),
+        event(4.0, "link-up", **link),
+        event(4.0, "link-down", **link),
+        event(5.0, "link-up", **link),
+        event(6.0, "flood-end", **flood, stated_s=6.0),
+        event(7.0, "switch-crash", switch="a"),
+    ]
+    begun = [one for one in events if one.event in ("flood-start", "link-down", "switch-crash")]
+    assert [ended_s(one, events, 9.0) for one in begun] == [6.0, 4.0, 5.0, 9.0]
 
 
 def test_surviving_spans_follow_down_and_up() -> None:

@@ -1,0 +1,43 @@
+"""Numbers on the command line: types for argparse, which refuse what makes no sense."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+_SEEDS = 1 << 63
+"""All generators of random numbers take seeds below it, and every document holds them."""
+
+
+def read_seed(word: str) -> int:
+    """The seed of random numbers."""
+    number = _whole(word)
+    if not 0 <= number < _SEEDS:
+        raise argparse.ArgumentTypeError(f"{word}: give a number of at least 0, and below 2^63")
+    return number
+
+
+def read_count(word: str) -> int:
+    """How many of something: one or more."""
+    number = _whole(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word}: give at least 1")
+    return number
+
+
+def read_positive(word: str) -> float:
+    """A quantity above 0."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"{word}: give a number above 0")
+    return number
+
+
+def _whole(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word}: give a whole number") from None
