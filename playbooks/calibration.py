@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import count, islice
 from pathlib import Path
 
 from playbooks.calibration_lab import STEP_S, MeasuredInPart, measure
 from playbooks.calibration_trials import Trial, trial
+from playbooks.locks import take
 from results.run_directory import Event
 from testbed.reference.errors import MeasurementError
 from topologies.model import Topology
@@ -28,15 +31,61 @@ def collect(
 ) -> Samples:
     """Measure until `file` holds so many samples of every network; those it holds count.
 
-    Samples are appended lab by lab, so it goes on where it was stopped.
+    Samples are appended lab by lab, so it goes on where it was stopped. Another calibration that
+    writes the same file is waited for.
 
     Raises:
         MissingProgramError, SandboxUnavailableError, LinkError: this machine cannot carry a lab.
         MeasurementError: it could not carry them.
-        SamplesError: the file cannot be read, or written, or has other networks of these names.
+        SamplesError: the file cannot be read, or written, or holds something else, or other
+            networks of these names.
         MeasuredInPart: Ctrl-C; what was measured is in the file.
     """
-    append(file, ())  # a file that cannot be written is told before anything is measured
+    with _alone(file, progress), _folder_of_labs(file) as folder:
+        return _collected(networks, per_network, file, folder, progress)
+
+
+@contextmanager
+def _alone(file: Path, progress: Progress) -> Iterator[None]:
+    """Keep others from `file`, which is made if there is none: so it is known to be writable."""
+
+    def say() -> None:
+        progress(f"another calibration writes {file}: waiting for its end", None)
+
+    with ExitStack() as opened:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            take(opened.enter_context(file.open("ab")), say)
+        except OSError as error:
+            raise SamplesError(f"{file} cannot be written: {error.strerror}") from None
+        yield
+
+
+@contextmanager
+def _folder_of_labs(file: Path) -> Iterator[Path]:
+    """A new one beside `file`; what a lab has left that ended the calibration can be read."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{file.stem}-lab-", dir=file.parent))
+    except OSError as error:
+        raise SamplesError(f"{file.parent} cannot be written: {error.strerror}") from None
+    failed = False
+    try:
+        yield folder
+    except MeasurementError:
+        failed = True
+        raise
+    finally:
+        if not failed:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _collected(
+    networks: Mapping[str, Topology],
+    per_network: int,
+    file: Path,
+    folder: Path,
+    progress: Progress,
+) -> Samples:
     strange = [name for name, one in read(file).networks.items() if networks.get(name, one) != one]
     if strange:
         raise SamplesError(f"{file}: another network of the name {strange[0]}: give another file")
@@ -49,7 +98,9 @@ def collect(
         trials = _next(networks[left], held.numbers(left) | refused[left], missing)
         progress(f"measuring {left}, {known} of {wanted} samples", known / wanted)
         refused[left] |= {one.number for one in trials}
-        samples, failure = _measured(left, networks[left], trials, file, progress, known, wanted)
+        samples, failure = _measured(
+            left, networks[left], trials, file, folder, progress, known, wanted
+        )
         barren = 0 if samples else barren + 1
         if barren == _BARREN_LABS:
             raise MeasurementError(failure)
@@ -73,6 +124,7 @@ def _measured(
     topology: Topology,
     trials: Sequence[Trial],
     file: Path,
+    folder: Path,
     progress: Progress,
     known: int,
     wanted: int,
@@ -85,19 +137,15 @@ def _measured(
             words = f"{known} of {wanted} samples; {len(trials)} on {name} take {seconds} s"
             progress(words, known / wanted)
 
-    # Emptied here, so that what was killed leaves nothing for long; a lab that failed can be read.
-    folder = file.with_name(f"{file.stem}-lab")
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)  # what the lab before has left
     try:
         samples = measure(name, topology, trials, folder, listen)
     except MeasurementError as error:
         return [], str(error)
     except MeasuredInPart as part:
         append(file, _records(name, topology, part.samples, file))
-        shutil.rmtree(folder, ignore_errors=True)
         raise
     append(file, _records(name, topology, samples, file))
-    shutil.rmtree(folder, ignore_errors=True)
     return samples, ""
 
 

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import networkx as nx
 
+from generators.sampling import eligible_sources
 from playbooks.expectations import METRICS
-from topologies.catalogue import load_topology
-from topologies.documents import ANY, Document, DocumentError, Problem, did_you_mean
-from topologies.model import Host, Switch, Topology
+from topologies.catalogue import load_topology, with_core_shape
+from topologies.documents import (
+    ANY,
+    Document,
+    DocumentError,
+    KeyPath,
+    Problem,
+    did_you_mean,
+)
+from topologies.model import Host, LinkShape, Switch, Topology
+from topologies.schema import most_loss_percent
 
 BUSIEST = "busiest"
 """In place of a name: the one that carries most under the baseline routes."""
@@ -36,6 +45,12 @@ def canonical_names(nodes: Iterable[Switch | Host]) -> Mapping[str, str]:
     }
 
 
+def most_sources(topology: Topology, victim: str) -> int:
+    """How many hosts may flood `victim`; if that is chosen later, how many may flood any host."""
+    victims = [victim] if victim in topology.switch_of else topology.switch_of
+    return min(len(eligible_sources(topology, one)) for one in victims)
+
+
 def network_exists(document: Document) -> Iterator[Problem]:
     """The network, and all nodes that the timeline names."""
     use = document.get("topology", "use")
@@ -55,10 +70,8 @@ def network_exists(document: Document) -> Iterator[Problem]:
     yield from _unknown_links(document, topology)
     yield from _foreign_ends(document, topology)
     yield from _no_link_to_spare(document, topology)
-    for path, sources in document.select("timeline", ANY, "sources"):
-        if isinstance(sources, int) and sources >= len(topology.hosts):
-            message = f"{sources} attackers and a victim are more than {len(topology.hosts)} hosts"
-            yield document.problem(path, message, "choose fewer sources")
+    yield from _impossible_floods(document, topology)
+    yield from _impossible_degradations(document, topology)
 
 
 def times_fit(document: Document) -> Iterator[Problem]:
@@ -188,6 +201,89 @@ def _no_link_to_spare(document: Document, topology: Topology) -> Iterator[Proble
         if link == BUSIEST:
             message = f"every link of {topology.name} disconnects somebody when it fails"
             yield document.problem(path, message, "name the two switches of one, or add a link")
+
+
+def _impossible_floods(document: Document, topology: Topology) -> Iterator[Problem]:
+    """A run has one flood, by hosts that are not on the victim's switch."""
+    names = canonical_names(topology.hosts)
+    floods = [
+        (path, event)
+        for path, event in document.select("timeline", ANY)
+        if isinstance(event, dict) and event.get("do") == "flood"
+    ]
+    for path, _ in floods[1:]:
+        yield document.problem((*path, "do"), "is a further flood", "a run has one: take it out")
+    for path, flood in floods:
+        victim, sources = str(flood.get("victim")), flood.get("sources")
+        whom = "the busiest" if victim == BUSIEST else victim
+        most = most_sources(topology, names.get(victim, BUSIEST))
+        if not most:
+            hint = "choose another victim, or add a host"
+            yield document.problem(path, f"no host is on another switch than {whom}", hint)
+        elif _is_number(sources) and sources > most:
+            message = (
+                f"{sources} attackers are more than the {most} hosts on other switches than {whom}"
+            )
+            yield document.problem((*path, "sources"), message, "choose fewer sources")
+
+
+def _impossible_degradations(document: Document, topology: Topology) -> Iterator[Problem]:
+    """They make their link worse than it is; the busiest could be any, so one is enough."""
+    shape_of: dict[tuple[str, ...], LinkShape] = {
+        direction: link.shape
+        for link in _as_asked(document, topology).core_links
+        for direction in link.directions
+    }
+    names = canonical_names(topology.switches)
+    for path, event in document.select("timeline", ANY):
+        if not isinstance(event, dict) or event.get("do") != "degrade":
+            continue
+        link = event.get("link")
+        ends = tuple(names.get(str(end), "") for end in link) if isinstance(link, list) else ()
+        meant = list(shape_of.values()) if link == BUSIEST else [shape_of.get(ends)]
+        if shapes := [shape for shape in meant if shape is not None]:
+            yield from _no_worse(document, path, event, shapes)
+            yield from _scattered(document, path, event.get("loss_percent"), shapes)
+
+
+def _as_asked(document: Document, topology: Topology) -> Topology:
+    """With the rate and the delays of the playbook."""
+    rate_mbps, factor = (document.get("topology", key) for key in ("rate_mbps", "delay_factor"))
+    return with_core_shape(
+        topology,
+        rate_bps=rate_mbps * 1e6 if _is_number(rate_mbps) else None,
+        delay_factor=factor if _is_number(factor) else 1.0,
+    )
+
+
+def _no_worse(
+    document: Document, path: KeyPath, event: dict[Any, Any], shapes: Sequence[LinkShape]
+) -> Iterator[Problem]:
+    hint = "a degradation makes a link worse"
+    for key, least in (
+        ("loss_percent", min(shape.loss_percent for shape in shapes)),
+        ("delay_ms", min(shape.delay_ms for shape in shapes)),
+    ):
+        if _is_number(value := event.get(key)) and 0 < value <= least:
+            message = f"{value:g} is not above {least:g}, as it is anyway"
+            yield document.problem((*path, key), message, hint)
+    most_mbps = max(shape.rate_bps for shape in shapes) / 1e6
+    if _is_number(rate_mbps := event.get("rate_mbps")) and rate_mbps >= most_mbps:
+        message = f"{rate_mbps:g} is not below {most_mbps:g}, as it is anyway"
+        yield document.problem((*path, "rate_mbps"), message, hint)
+
+
+def _scattered(
+    document: Document, path: KeyPath, loss_percent: object, shapes: Sequence[LinkShape]
+) -> Iterator[Problem]:
+    """What is lost in bursts leaves a frame between them, unless all is lost."""
+    burst = max(shape.loss_burst_packets or math.inf for shape in shapes)
+    if not (_is_number(loss_percent) and loss_percent < 100 and math.isfinite(burst)):
+        return
+    if loss_percent > (most := most_loss_percent(burst)):
+        message = f"{loss_percent:g} % cannot be lost in bursts of {burst:g} frames on average"
+        hint = f"lose at most {most:.4g} %, or all"
+        yield document.problem((*path, "loss_percent"), message, hint)
 
 
 def _too_long(

@@ -148,7 +148,11 @@ class Flood(EventSection):
 
     do: Literal["flood"]
     victim: Text = Field(description="give busiest, or a host")
-    sources: Count = Field(default=3, ge=1, description="give how many hosts attack")
+    sources: Count = Field(
+        default=3,
+        ge=1,
+        description="give how many hosts attack; without it, 3 or as many as are on other switches",
+    )
     for_s: Number = Field(gt=0, description="give how many seconds the attack lasts")
     rate_mbps: Number = Field(
         gt=0, description="give the rate of all sources together at the peak, in Mbit/s"

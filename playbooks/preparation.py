@@ -7,7 +7,8 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -105,12 +106,23 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     backend = choose_backend(probe())
     history = chosen_history(request.history, topology)
     run_dir = make_run_dir(request.out, f"{playbook.name}-{policy}-seed{request.seed}")
-    models = prepare_models(topology, history, run_dir.path, progress)
-    progress("sampling the schedule", None)
-    schedule = sample_workload(playbook, topology, models.gan, request.seed)
-    plan = _plan(request, playbook, topology, schedule, backend, models)
-    _write(run_dir, request, playbook, topology, schedule, plan)
+    with _removed_if_unfinished(run_dir):
+        models = prepare_models(topology, history, run_dir.path, progress)
+        progress("sampling the schedule", None)
+        schedule = sample_workload(playbook, topology, models.gan, request.seed)
+        plan = _plan(request, playbook, topology, schedule, backend, models)
+        _write(run_dir, request, playbook, topology, schedule, plan)
     return Prepared(run_dir, sandbox, playbook)
+
+
+@contextmanager
+def _removed_if_unfinished(run_dir: RunDirectory) -> Iterator[None]:
+    """Remove a run directory whose preparation came to no end: it is no run."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(run_dir.path, ignore_errors=True)
+        raise
 
 
 def _as_asked(playbook: schema.Playbook, request: Request) -> schema.Playbook:

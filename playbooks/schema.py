@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, StringConstraints
 
-from playbooks.checks import BUSIEST, CHECKS, canonical_names, located
-from playbooks.event_sections import Event, LinkFault
+from playbooks.checks import BUSIEST, CHECKS, canonical_names, located, most_sources
+from playbooks.event_sections import Event, Flood, LinkFault
 from playbooks.expectations import Bound
 from playbooks.fidelity import FidelitySection, only_tightened
 from playbooks.plan import ProtectionMode
@@ -197,7 +197,7 @@ def json_schema() -> dict[str, object]:
 
 
 def _with_names(event: Event, topology: Topology) -> Event:
-    """`event` with labels replaced by names."""
+    """`event` with labels replaced by names, and no more sources than there can be."""
     switches, hosts = canonical_names(topology.switches), canonical_names(topology.hosts)
     known = {"victim": hosts, "host": hosts} | dict.fromkeys(("switch", "end", "sender"), switches)
     named: dict[str, object] = {
@@ -207,4 +207,6 @@ def _with_names(event: Event, topology: Topology) -> Event:
     }
     if isinstance(event, LinkFault) and event.link != BUSIEST:
         named["link"] = tuple(switches[end] for end in event.link)
+    if isinstance(event, Flood):
+        named["sources"] = min(event.sources, most_sources(topology, str(named["victim"])))
     return event.model_copy(update=named)

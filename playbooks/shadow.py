@@ -6,13 +6,11 @@ worse doing so as the traffic begins. The twin of that lab only watches.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from controller.messages import Route, route_of
 from generators.schedule import Schedule
 from generators.training import default_cache_dir
 from playbooks.bare_run import BareRun, prepare_bare_run
+from playbooks.locks import take
 from playbooks.plan import Breakdown
 from testbed.faults import Degraded, LinkDown
 from testbed.labs import running_labs
@@ -61,7 +60,7 @@ def room(say: Callable[[str], None]) -> Iterator[None]:
     say so if it cannot yet.
 
     Two commands that ask at the same time would both see the same room: so one shadow runs at a
-    time. The kernel lets go of the lock whenever and however the command ends.
+    time.
     """
     with ExitStack() as held:
         try:
@@ -70,17 +69,9 @@ def room(say: Callable[[str], None]) -> Iterator[None]:
         except OSError as error:
             say(f"other shadows are not kept away: {error}")
         else:
-            _take(lock, say)
+            take(lock, lambda: say("another what-if is on packets: waiting for its end"))
         _await_room(say)
         yield
-
-
-def _take(lock: IO[bytes], say: Callable[[str], None]) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        say("another what-if is on packets: waiting for its end")
-        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _await_room(say: Callable[[str], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,8 @@ class Stage:
         self._probes = probes
         self._holding: dict[int, Fault] = {}
         """By the action that it belongs to."""
+        self._outages: Counter[str] = Counter()
+        """How many cut each switch off."""
 
     def lead_s(self, instant: Instant) -> float:
         """How long before its time it has to be handed over."""
@@ -58,9 +61,9 @@ class Stage:
                 case SetFault(event=event):
                     if event is not None:
                         yield event, step.detail, changed_s
-                case SetControlChannel(switch=switch, connected=connected):
-                    self._network.set_control_channel(switch, connected)
-                    yield step.event, step.detail, time.monotonic()
+                case SetControlChannel():
+                    if self._set_control_channel(step):
+                        yield step.event, step.detail, time.monotonic()
                 case SetController(running=running):
                     self._set_running(CONTROLLER, running)
                     yield step.event, {}, time.monotonic()
@@ -69,6 +72,14 @@ class Stage:
                     yield step.event, {}, time.monotonic()
                 case Mark():
                     yield step.event, step.detail, stated_s
+
+    def _set_control_channel(self, step: SetControlChannel) -> bool:
+        """Outages overlap: the last to end reconnects. Whether the switch now is as `step` says."""
+        before = self._outages[step.switch]
+        after = self._outages[step.switch] = before + (-1 if step.connected else 1)
+        if not before or not after:
+            self._network.set_control_channel(step.switch, step.connected)
+        return not (step.connected and after)
 
     def _set_running(self, process: str, running: bool) -> None:
         if running:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
@@ -100,6 +100,8 @@ class Supervisor:
         self._routing: Ways = {}
         """Before the workload."""
         self._sample_at_s = 0.0
+        self._ending = ExitStack()
+        """What is kept however the run ends."""
 
     def run(self) -> None:
         """Carry out the plan.
@@ -112,7 +114,7 @@ class Supervisor:
         self.record("lab-starting", {"pid": os.getpid()})
         os.set_blocking(sys.stdin.fileno(), False)
         self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, "stdin")
-        with self._processes, self._telling():
+        with self._ending, self._processes, self._telling():
             sandbox.furnish(openvswitch.environment())
             network = self._start()
             self.record("lab-ready", {"switches": len(self._topology.switches)})
@@ -133,9 +135,12 @@ class Supervisor:
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Say at once what has failed: to end the processes takes its time."""
+        """Say at once how it ends: to end the processes, and to keep the probes, takes time."""
         try:
             yield
+        except Stopped:
+            self.record("interrupted")
+            raise
         except _FAILURES as error:
             self.record("problem", {"reason": str(error)})
             raise
@@ -290,6 +295,7 @@ class Supervisor:
         streams = plan_streams(self._schedule, cuts_s=(plan.measure_from_s,))
         replay = Replay(streams, network.hosts, addresses, self._run_dir.traffic, offset_s)
         probes = Probes(network.hosts, addresses, self._run_dir.probes, offset_s)
+        self._ending.callback(probes.stop, in_a_hurry=True)
         replay.start_servers()
         probes.start(plan.probes, plan.interval_s + replay.lead_s + plan.duration_s + _TAIL_S)
         start_s = self._next_interval(time.monotonic() + replay.lead_s)
@@ -381,7 +387,7 @@ def main() -> NoReturn:
         try:
             supervisor.run()
         except Stopped:
-            supervisor.record("interrupted")
+            pass
         except _FAILURES:
             status = 1
     # The replay's thread may be in the middle of it; all that it recorded is in its file.

@@ -124,7 +124,8 @@ class Probes:
     A stream lives through outages of any length. It opens with a handshake: if the target cannot
     be reached within 3.5 s of `start`, there is no stream, and `stop` says so. irtt writes its
     report when it ends: what a stream measured is lost as a whole if its client is killed
-    (SIGKILL), so a run that dies before `stop` has no probe streams.
+    (SIGKILL), so `stop` is to be called however a run ends, also after it has been called before.
+    It also removes the folder of reports.
     """
 
     def __init__(
@@ -194,11 +195,15 @@ class Probes:
             self.stop()
             raise ProbesError(f"the irtt server did not start on {'; '.join(words)}")
 
-    def stop(self) -> tuple[str, ...]:
-        """End all streams and record them; what went wrong, one sentence per stream."""
+    def stop(self, *, in_a_hurry: bool = False) -> tuple[str, ...]:
+        """End all streams and record them; what went wrong, one sentence per stream.
+
+        `in_a_hurry`: nobody else's work counts any more.
+        """
         until_s = time.monotonic() - _UNDER_WAY_S
         for _, client, _ in self._clients:
-            _give_way(client)
+            if not in_a_hurry:
+                _give_way(client)
             client.send_signal(signal.SIGINT)  # on which it writes its report
         problems = []
         with self._output.open("ab") as records, self._reports:

@@ -118,7 +118,8 @@ class RoutedNetwork(DistributedNetwork):
     def _run(self, router: str, daemon: str) -> None:
         with self._log_of(router).open("ab") as log:
             process = self.hosts.start(router, frr.command(router, daemon), log, log)
-        self._daemons[router, daemon] = process
+        # A new one each time: the observer's thread may be going through the old one.
+        self._daemons = {**self._daemons, (router, daemon): process}
 
     def _log_of(self, router: str) -> Path:
         return self._log_dir / f"{router}.log"

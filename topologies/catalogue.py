@@ -64,6 +64,7 @@ def _reshaped(
         link.shape,
         rate_bps=rate_bps or link.shape.rate_bps,
         queue_packets=queue_packets or link.shape.queue_packets,
+        queue_bytes=None if queue_packets else link.shape.queue_bytes,
         queueing=queueing or link.shape.queueing,
         delay_ms=link.shape.delay_ms * delay_factor,
         jitter_ms=link.shape.jitter_ms * delay_factor,

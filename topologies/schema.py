@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
@@ -26,10 +28,12 @@ from topologies.validation import Count, Flag, Number, Section, Text, validate
 
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,8}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+_INTERFACE_CHARACTERS = 15
+"""Linux allows the name of an interface so many."""
 
 _NAME_RULE = (
     "a name has 1 to 9 characters of a-z, 0-9 and -, a letter first: interfaces are called "
-    "<name>-eth<port>, and Linux allows them 15 characters"
+    f"<name>-eth<port>, and Linux allows them {_INTERFACE_CHARACTERS} characters"
 )
 
 
@@ -113,6 +117,8 @@ class ShapeSection(Section):
         given = self.model_dump(include=set(ShapeSection.model_fields), exclude_none=True)
         if "rate_mbps" in given:
             given["rate_bps"] = given.pop("rate_mbps") * 1e6
+        if "queue_packets" in given:
+            given["queue_bytes"] = None
         return replace(shape, **given)
 
 
@@ -177,12 +183,20 @@ def load_network(path: Path) -> Topology:
     checks = (
         _unknown_names,
         _names_taken,
+        _interfaces_taken,
+        _too_many_ports,
         _bad_links,
         _disconnected,
         _impossible_bursts,
+        _double_bounds,
         policy_problems,
     )
     return to_topology(validate(read_document(path), NetworkDocument, checks))
+
+
+def most_loss_percent(burst_packets: float) -> float:
+    """Return the most that bursts can lose: between two of them a frame at least gets through."""
+    return 100 * burst_packets / (burst_packets + 1)
 
 
 def json_schema() -> dict[str, object]:
@@ -239,6 +253,35 @@ def _names_taken(document: Document) -> Iterator[Problem]:
             yield document.problem(path, "is the name of a switch already", "choose another name")
 
 
+def _interfaces_taken(document: Document) -> Iterator[Problem]:
+    """A switch is an interface too, of its own name, beside those of all links."""
+    taken = {"lo", *(f"{path[-1]}-eth0" for path, _ in document.select("hosts", ANY))}
+    for switch, ports in _ports(document).items():
+        taken |= {f"{switch}-eth{port}" for port in range(1, ports + 1)}
+    for name in taken.intersection(_switch_names(document)):
+        message = "is the name of an interface already"
+        yield document.problem(("switches", name), message, "choose another name")
+
+
+def _too_many_ports(document: Document) -> Iterator[Problem]:
+    ports = _ports(document)
+    for name in _switch_names(document):
+        last = f"{name}-eth{ports[name]}"
+        if len(last) > _INTERFACE_CHARACTERS and re.match(NAME_PATTERN, name):
+            message = (
+                f"its {ports[name]} ports are too many for this name: Linux allows an interface "
+                f"like {last} {_INTERFACE_CHARACTERS} characters"
+            )
+            yield document.problem(("switches", name), message, "shorten the name")
+
+
+def _ports(document: Document) -> Counter[str]:
+    """How many each switch has."""
+    patterns = (("hosts", ANY, "switch"), ("links", ANY, "between", ANY))
+    found = (name for pattern in patterns for _, name in document.select(*pattern))
+    return Counter(name for name in found if isinstance(name, str))
+
+
 def _bad_links(document: Document) -> Iterator[Problem]:
     first: dict[frozenset[object], str] = {}
     for path, between in document.select("links", ANY, "between"):
@@ -268,14 +311,8 @@ def _disconnected(document: Document) -> Iterator[Problem]:
 
 
 def _impossible_bursts(document: Document) -> Iterator[Problem]:
-    """Between two bursts at least one frame gets through, so loss <= burst / (burst + 1)."""
-    places = [
-        *((path, "core") for path, _ in document.select("defaults", "core")),
-        *((path, "access") for path, _ in document.select("defaults", "access")),
-        *((path, "access") for path, _ in document.select("hosts", ANY)),
-        *((path, "core") for path, _ in document.select("links", ANY)),
-    ]
-    for path, kind in places:
+    """What is lost, bursts can make up."""
+    for path, kind in _shapes(document):
         own = [document.get(*path, key) for key in _BURST_KEYS]
         if own == [None, None]:
             continue  # what it inherits has been judged
@@ -285,12 +322,31 @@ def _impossible_bursts(document: Document) -> Iterator[Problem]:
         )
         if not (_is_number(loss) and _is_number(burst) and 0 <= loss <= 100 and burst >= 1):
             continue
-        most = 100 * burst / (burst + 1)
+        most = most_loss_percent(burst)
         if loss > most:
             message = f"{loss:g} % cannot be lost in bursts of {burst:g} frames on average"
             hint = f"lose at most {most:.4g} %, or lengthen the bursts"
             key = _BURST_KEYS[own[0] is None]
             yield document.problem((*path, key), message, hint)
+
+
+def _double_bounds(document: Document) -> Iterator[Problem]:
+    for path, _ in _shapes(document):
+        if None not in (document.get(*path, "queue_packets"), document.get(*path, "queue_bytes")):
+            message = "bounds the same queue as queue_packets"
+            yield document.problem((*path, "queue_bytes"), message, "keep one of them")
+
+
+def _shapes(document: Document) -> Iterator[tuple[KeyPath, str]]:
+    """Where shapes are described, each with the defaults that it goes by."""
+    for pattern, kind in (
+        (("defaults", "core"), "core"),
+        (("defaults", "access"), "access"),
+        (("hosts", ANY), "access"),
+        (("links", ANY), "core"),
+    ):
+        for path, _ in document.select(*pattern):
+            yield path, kind
 
 
 def _is_number(value: object) -> bool:

@@ -57,8 +57,7 @@ class CandidatePaths:
         self._rows: list[dict[Way, int]] = [{} for _ in self._ends]
         for row, (pair, path) in enumerate(usual):
             self._rows[pair][path] = row
-        self._down: frozenset[DirectedLink] = frozenset()
-        self._waypoints: WaypointPaths | None = None
+        self._last: tuple[frozenset[DirectedLink], WaypointPaths] | None = None
 
     def available(
         self,
@@ -116,10 +115,11 @@ class CandidatePaths:
         return found
 
     def _without(self, down: frozenset[DirectedLink]) -> WaypointPaths:
-        """Those of the last failure are kept."""
-        if self._waypoints is None or down != self._down:
-            self._waypoints, self._down = WaypointPaths(self._indexing.topology, down), down
-        return self._waypoints
+        """Those of the last failure are kept, together with it: two threads may be here at once."""
+        last = self._last
+        if last is None or down != last[0]:
+            self._last = last = down, WaypointPaths(self._indexing.topology, down)
+        return last[1]
 
     def _joined(self, kept: BoolArray, others: Sequence[tuple[int, Way]]) -> CandidateSet:
         """The usual candidates that are kept, and others, in the order of the pairs."""

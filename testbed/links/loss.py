@@ -16,9 +16,19 @@ def loss_of(shape: LinkShape, draw: random.Random) -> Loss | None:
     share = shape.loss_percent / 100
     if not share:
         return None
-    if shape.loss_burst_packets is None:
+    if shape.loss_burst_packets is None or share >= 1:
         return lambda: draw.random() < share
     return GilbertLoss(share, shape.loss_burst_packets, draw).__call__
+
+
+def gilbert(share: float, mean_burst: float) -> tuple[float, float]:
+    """The chances, frame by frame, that a burst begins and that one ends; `share` is below 1.
+
+    Between two bursts a frame at least gets through. Where that is too many, as on a ramp towards
+    the loss of everything, bursts are longer.
+    """
+    ends = min(1 / mean_burst, (1 - share) / share)
+    return ends * share / (1 - share), ends
 
 
 class GilbertLoss:
@@ -31,8 +41,7 @@ class GilbertLoss:
 
     def __init__(self, share: float, mean_burst: float, draw: random.Random) -> None:
         self._draw = draw
-        self._ends = 1 / mean_burst
-        self._begins = self._ends * share / (1 - share)
+        self._begins, self._ends = gilbert(share, mean_burst)
         self._bad = draw.random() < share
 
     def __call__(self) -> bool:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from testbed.links.backend import QUEUEING_STAYS
 from testbed.links.leaf import changed_leaf, leaf
+from testbed.links.loss import gilbert
 from topologies.model import LinkShape
 
 _MTU_BYTES = 9000
@@ -146,11 +147,10 @@ def _delay(shape: LinkShape) -> Iterator[str]:
 
 
 def _loss(shape: LinkShape) -> Iterator[str]:
-    if shape.loss_burst_packets is None or not shape.loss_percent:
+    share = shape.loss_percent / 100
+    if shape.loss_burst_packets is None or not 0 < share < 1:
         yield f"loss {shape.loss_percent:g}%"
         return
     # The Gilbert model: all frames are lost in the bad state, none in the good one.
-    leave = 1 / shape.loss_burst_packets
-    share = shape.loss_percent / 100
-    enter = leave * share / (1 - share) if share < 1 else 1.0
-    yield f"loss gemodel {100 * min(enter, 1.0):.6g}% {100 * leave:.6g}% 100% 0%"
+    enter, leave = gilbert(share, shape.loss_burst_packets)
+    yield f"loss gemodel {100 * enter:.6g}% {100 * leave:.6g}% 100% 0%"

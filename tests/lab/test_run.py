@@ -118,6 +118,8 @@ def test_ctrl_c_ends_a_run_in_order_and_keeps_what_was_recorded(tmp_path: Path) 
     assert events(tmp_path)[-1] == "interrupted"
     summary = json.loads(next(tmp_path.glob("*/summary.json")).read_text())
     assert summary["valid"] is False
+    assert RunDirectory(next(tmp_path.iterdir())).probes.stat().st_size > 0
+    assert not list(tmp_path.glob("*/probes-*"))
 
 
 @pytest.mark.usefixtures("untouched")

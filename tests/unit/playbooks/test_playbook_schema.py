@@ -124,6 +124,30 @@ def test_network_files_are_found_from_the_playbook(
     assert load_playbook(resolved) == load_playbook(file)
 
 
+FLOOD = """
+name: flood
+title: Few can attack
+topology: {use: triangle}
+traffic: {kind: normal, interval_s: 2, steps: 4, shortest_path_mlu: 0.5}
+timeline: [{at_s: 2, do: flood, victim: h1, for_s: 2, rate_mbps: 5}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("network", "victim", "sources"),
+    [("triangle", "h1", 2), ("triangle", "busiest", 2), ("leaf-spine", "h1", 3)],
+)
+def test_three_attack_unless_there_are_fewer(
+    tmp_path: Path, network: str, victim: str, sources: int
+) -> None:
+    text = FLOOD.replace("triangle", network).replace("h1", victim)
+    playbook = load_playbook(write(tmp_path, text))
+    (flood,) = playbook.timeline
+    assert isinstance(flood, Flood)
+    assert flood.sources == sources
+    assert load_playbook(write(tmp_path, dump_playbook(playbook))) == playbook
+
+
 @pytest.mark.parametrize("name", BUILTIN)
 def test_the_resolved_playbook_is_the_same_playbook(name: str, tmp_path: Path) -> None:
     playbook = load_playbook(builtin_playbook(name))

@@ -56,6 +56,16 @@ def test_bursts_follow_the_gilbert_model() -> None:
     assert "loss gemodel 6.25% 25% 100% 0%" in words
 
 
+@pytest.mark.parametrize(
+    ("percent", "loss"), [(95.0, "gemodel 100% 5.26316% 100% 0%"), (100.0, "100%")]
+)
+def test_bursts_are_longer_where_more_is_to_be_lost_than_they_leave(
+    percent: float, loss: str
+) -> None:
+    words = medium(replace(SHAPE, loss_percent=percent, loss_burst_packets=4.0))
+    assert f"loss {loss} duplicate" in words
+
+
 def test_with_priority_every_class_has_a_queue_and_filters_that_lead_to_it() -> None:
     lines = list(attach(FORTH, PRIORITY))
     add = f"add dev {FORTH.transmitter} parent 2:"

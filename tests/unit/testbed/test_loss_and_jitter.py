@@ -46,8 +46,9 @@ def test_independent_loss_is_the_binomial_it_says(percent: float) -> None:
     assert abs(lost - FRAMES * share) < 3 * (FRAMES * share * (1 - share)) ** 0.5
 
 
-def test_everything_may_be_lost() -> None:
-    assert all(losses(100.0, None))
+@pytest.mark.parametrize("burst", [None, 1.0, 5.0])
+def test_everything_may_be_lost(burst: float | None) -> None:
+    assert all(losses(100.0, burst))
 
 
 @pytest.mark.parametrize(("percent", "burst"), [(1.0, 1.0), (1.0, 5.0), (10.0, 3.0), (50.0, 20.0)])
@@ -56,6 +57,11 @@ def test_bursts_have_their_mean_length_and_share(percent: float, burst: float) -
     lengths = [len(list(run)) for is_lost, run in groupby(lost) if is_lost]
     assert statistics.mean(lengths) == pytest.approx(burst, rel=0.1)
     assert sum(lost) / FRAMES == pytest.approx(percent / 100, rel=0.15)
+
+
+def test_bursts_are_longer_where_more_is_to_be_lost_than_they_leave() -> None:
+    lost = losses(95.0, 2.0)
+    assert sum(lost) / FRAMES == pytest.approx(0.95, rel=0.01)
 
 
 @pytest.mark.parametrize("correlation", [0.0, 25.0, 90.0])

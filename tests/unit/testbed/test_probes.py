@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 
 from testbed.probes import ProbePlan, Probes, ProbesError, client_argv, parse_stream
+from testbed.records import ProbeStream
 
 PLAN = ProbePlan("a", "b", "outage", 20.0)
 OFFSET_S = 1795416000.0
@@ -89,3 +91,57 @@ def test_servers_that_do_not_start_are_named_and_nothing_is_left(tmp_path: Path)
         probes.start([PLAN], longest_s=60)
     assert output.read_bytes() == b""
     assert list(tmp_path.iterdir()) == [output]
+
+
+class Hosts:
+    """A client writes its report when it is interrupted, as irtt does; a server sleeps."""
+
+    def start(
+        self,
+        host: str,
+        argv: Sequence[str],
+        stdout: IO[bytes] | int = subprocess.DEVNULL,
+        stderr: IO[bytes] | int = subprocess.DEVNULL,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
+    ) -> subprocess.Popen[bytes]:
+        del host
+        script = "exec sleep 60"
+        if "client" in argv:
+            report = argv[argv.index("-o") + 1]
+            script = (
+                f"trap 'echo $0 > {report}; exit 0' INT; touch {report}.ready; "
+                "while :; do sleep 0.01; done"
+            )
+        command = ["sh", "-c", script, REPORT.decode()]
+        return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr)
+
+
+def started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Probes:
+    monkeypatch.setattr("testbed.probes.await_udp_port", lambda *_: True)
+    probes = Probes(Hosts(), {"b": "10.0.0.2"}, folder / "probes.jsonl", OFFSET_S)
+    probes.start([PLAN], longest_s=60)
+    deadline_s = time.monotonic() + 5
+    while not list(folder.glob("*/*.ready")):
+        assert time.monotonic() < deadline_s
+    return probes
+
+
+def test_what_is_stopped_twice_is_recorded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probes = started(tmp_path, monkeypatch)
+    assert probes.stop() == ()
+    assert probes.stop() == ()
+    (line,) = (tmp_path / "probes.jsonl").read_bytes().splitlines()
+    assert msgspec.json.decode(line, type=ProbeStream).pair == ("a", "b")
+    assert [file.name for file in tmp_path.iterdir()] == ["probes.jsonl"]
+
+
+@pytest.mark.parametrize(("in_a_hurry", "yielding"), [(False, 1), (True, 0)])
+def test_reports_give_way_unless_the_run_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_a_hurry: bool, yielding: int
+) -> None:
+    given: list[object] = []
+    monkeypatch.setattr("testbed.probes._give_way", given.append)
+    started(tmp_path, monkeypatch).stop(in_a_hurry=in_a_hurry)
+    assert len(given) == yielding

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -10,7 +14,15 @@ from hypothesis import strategies as st
 
 from testbed.link_costs import link_costs
 from testbed.links.backend import LinkError
-from testbed.routers import GATEWAY_MAC, addresses, mac, next_hops, router_id, walk
+from testbed.routers import (
+    GATEWAY_MAC,
+    RoutedNetwork,
+    addresses,
+    mac,
+    next_hops,
+    router_id,
+    walk,
+)
 from topologies.addressing import address
 from topologies.catalogue import load_topology
 from topologies.model import OdPair
@@ -87,3 +99,23 @@ def test_costs_follow_the_weight() -> None:
     for link in ABILENE.core_links:
         for direction in link.directions:
             assert by_delay[direction] == pytest.approx(100 * link.shape.delay_ms, abs=0.5)
+
+
+class Process:
+    """A daemon that lives, and starts another while it is asked: so does the thread of a fault."""
+
+    def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self._meanwhile = meanwhile
+
+    def poll(self) -> None:
+        self._meanwhile()
+
+
+def test_daemons_may_be_started_while_somebody_looks_for_dead_ones(tmp_path: Path) -> None:
+    network = object.__new__(RoutedNetwork)  # without its lab
+    network._log_dir = tmp_path
+    network.hosts = cast(Any, SimpleNamespace(start=lambda *_: Process()))
+    first = Process(lambda: network._run("s2", "zebra"))
+    network._daemons = cast(Any, {("s1", "zebra"): first})
+    assert network.dead_processes() == []
+    assert set(network._daemons) == {("s1", "zebra"), ("s2", "zebra")}

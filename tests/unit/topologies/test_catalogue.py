@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,5 +63,12 @@ def test_core_shape_leaves_access_links_alone() -> None:
         assert (after.shape.rate_bps, after.shape.queue_packets) == (5e6, 30)
         assert after.shape.delay_ms == 2.0 * before.shape.delay_ms
     assert with_core_shape(metro) == metro
+    in_bytes = replace(
+        metro,
+        links=tuple(replace(x, shape=replace(x.shape, queue_bytes=9000)) for x in metro.links),
+    )
+    assert {link.shape.queue_bytes for link in with_core_shape(in_bytes).links} == {9000}
+    in_packets = with_core_shape(in_bytes, queue_packets=30)
+    assert {link.shape.queue_bytes for link in in_packets.core_links} == {None}
     by_class = with_core_shape(metro, queueing="priority")
     assert {link.shape.queueing for link in by_class.core_links} == {"priority"}

@@ -85,6 +85,24 @@ def test_a_link_may_do_all_that_the_model_knows(tmp_path: Path) -> None:
     )
 
 
+def test_a_links_own_queue_in_packets_takes_the_place_of_one_in_bytes(tmp_path: Path) -> None:
+    network = GOOD.replace("queue_packets: 50", "queue_bytes: 30000")
+    (link,) = load_network(write(tmp_path, network)).core_links
+    assert link.shape.queue_bytes == 30000
+    network = network.replace("loss_percent: 1}", "queue_packets: 7}")
+    (link,) = load_network(write(tmp_path, network)).core_links
+    assert (link.shape.queue_packets, link.shape.queue_bytes) == (7, None)
+
+
+@pytest.mark.parametrize("section", ["core: {", "access: {", "h1: {", "- {"])
+def test_a_queue_is_in_packets_or_in_bytes(tmp_path: Path, section: str) -> None:
+    network = GOOD.replace(", queue_packets: 50", "")
+    both = f"{section}queue_bytes: 30000, queue_packets: 20, "
+    with pytest.raises(DocumentError, match=r"queue_bytes: .*queue_packets.*\(keep one") as caught:
+        load_network(write(tmp_path, network.replace(section, both, 1)))
+    assert len(caught.value.problems) == 1
+
+
 @pytest.mark.parametrize(
     ("core", "link", "where"),
     [
@@ -126,6 +144,31 @@ def test_impossible_impairments_are_refused(tmp_path: Path, given: str, message:
 def test_names_leave_room_for_the_interface(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match=r"'edge-sw-10' is not a valid name .*15 characters"):
         load_network(write(tmp_path, GOOD.replace("edge-sw-1", "edge-sw-10")))
+
+
+def star(hub: str, hosts: int) -> str:
+    names = ", ".join(f"h{number}: {{switch: {hub}}}" for number in range(hosts))
+    return f"name: star\nswitches: {{{hub}: {{}}}}\nhosts: {{{names}}}\n"
+
+
+def test_a_switch_has_no_more_ports_than_its_name_leaves_room_for(tmp_path: Path) -> None:
+    for hub, hosts in (("aggregate", 99), ("aggregat", 100)):
+        assert len(load_network(write(tmp_path, star(hub, hosts))).hosts) == hosts
+    with pytest.raises(
+        DocumentError,
+        match=r"switches.aggregate: .* 100 ports.* aggregate-eth100 .*15 .*\(shorten the name\)",
+    ):
+        load_network(write(tmp_path, star("aggregate", 100)))
+    both = star("aggregate", 99).replace("{aggregate: {}}", "{aggregate: {}, s1: {}}")
+    with pytest.raises(DocumentError, match="100 ports"):
+        load_network(write(tmp_path, f"{both}links: [{{between: [s1, aggregate]}}]\n"))
+
+
+@pytest.mark.parametrize("name", ["lo", "h1-eth0", "edge-eth1"])
+def test_no_switch_is_called_like_an_interface(tmp_path: Path, name: str) -> None:
+    network = GOOD.replace("edge-sw-1", "edge").replace("s1", name)
+    with pytest.raises(DocumentError, match=rf"switches.{name}: is the name of an interface"):
+        load_network(write(tmp_path, network))
 
 
 def test_the_json_schema_knows_every_key() -> None:

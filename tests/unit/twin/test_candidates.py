@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_networks import square, wheel
 
-from topologies.model import Split
+from topologies.model import DirectedLink, Split
 from topologies.paths import propagation_delay_ms, shortest_paths
 from topologies.random_networks import random_network
 from twin.candidates import CandidatePaths
@@ -89,9 +89,9 @@ def test_what_is_kept_of_failures_is_that_of_the_last_one() -> None:
     kept = []
     for link in topology.core_links:
         candidates.available(routing, frozenset(link.directions))
-        kept.append(candidates._waypoints)
+        kept.append(candidates._last)
     assert len({id(one) for one in kept}) > 1
-    assert all(len(one._legs) <= len(topology.switches) ** 2 for one in kept if one)
+    assert all(len(one[1]._legs) <= len(topology.switches) ** 2 for one in kept if one)
 
 
 def test_waypoints_lead_to_the_shortest_path_first() -> None:
@@ -106,3 +106,19 @@ def test_waypoints_lead_to_the_shortest_path_first() -> None:
         "s3",
         "s2",
     )
+
+
+def test_two_threads_with_different_failures_get_their_own_paths() -> None:
+    """One asks while the other is being answered: what-ifs run beside the policy."""
+    topology = wheel()
+    candidates = CandidatePaths(Indexing(topology), k=2)
+    first, second = (frozenset(link.directions) for link in topology.core_links[:2])
+
+    class Overtaken(frozenset[DirectedLink]):
+        def __ne__(self, other: object) -> bool:
+            candidates._without(second)
+            return set(self) != other
+
+    mine = candidates._without(first)
+    assert candidates._without(Overtaken(first)) is mine
+    assert candidates._without(second) is not mine
