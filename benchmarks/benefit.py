@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks import traffic_history
-from benchmarks.arguments import whole_number
 from benchmarks.benefit_conditions import RARE, episodes
 from benchmarks.benefit_costs import (
     TE_RATIO,
@@ -40,6 +39,7 @@ from benchmarks.benefit_on_packets import FIGURES, IN_LABS, Outcomes, outcomes
 from benchmarks.decider import Decider
 from benchmarks.pigeonhole import gain_interval, gain_percent
 from benchmarks.report import Interval, Report, Step, this_machine
+from cli.arguments import read_whole
 from generators.history import History
 from testbed.reference.targets import Target
 from twin.forecaster import Forecaster
@@ -54,10 +54,10 @@ Found = Mapping[str, Costs]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's arguments."""
     traffic_history.add_arguments(parser)
-    parser.add_argument("--seeds", type=whole_number(2), default=5, metavar="N", help="default: 5")
+    parser.add_argument("--seeds", type=read_whole(2), default=5, metavar="N", help="default: 5")
     parser.add_argument(
         "--on-packets",
-        type=whole_number(0),
+        type=read_whole(0),
         default=0,
         metavar="N",
         help="episodes of each condition in labs, too, 3 minutes each; default: none",

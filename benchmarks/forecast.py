@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import traffic_history
-from benchmarks.arguments import positive
 from benchmarks.forecast_live import live_figures
 from benchmarks.forecast_peers import PeerForecast, peer_forecasts
 from benchmarks.report import Report, Step, this_machine
+from cli.arguments import read_positive
 from generators.history import HistoryError
 from testbed.reference.targets import Target, at_most, between
 from topologies.model import Topology
@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     traffic_history.add_arguments(parser)
     parser.add_argument(
         "--train-days",
-        type=positive,
+        type=read_positive,
         metavar="DAYS",
         help="of the history; the rest is forecast; default: three quarters of it",
     )

@@ -28,10 +28,10 @@ import numpy as np
 from scipy.stats import rankdata
 
 from benchmarks import traffic_history
-from benchmarks.arguments import positive
 from benchmarks.peers import PeerError, run_peer
 from benchmarks.report import Report, Step, this_machine
 from benchmarks.traffic_makers import block_bootstrap, copula_ar
+from cli.arguments import read_positive
 from generators.fidelity import fidelity, log_rates, nearest
 from generators.gan import TrafficGan
 from generators.gan_material import untrained_gan
@@ -107,7 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-peers", action="store_true", help="without DGAN and PAR")
     parser.add_argument(
         "--dp-epsilon",
-        type=positive,
+        type=read_positive,
         default=8.0,
         metavar="E",
         help="of the private GAN; default: 8",

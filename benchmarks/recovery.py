@@ -21,11 +21,11 @@ from benchmarks import (
     recovery_distributed,
     table_installation,
 )
-from benchmarks.arguments import positive, whole_number
 from benchmarks.intervals import percentile_interval
 from benchmarks.parts import Part, Verdict, carry_out
 from benchmarks.recovery_lab import Failure, Outages, Request, measure
 from benchmarks.report import Report, Step, this_machine
+from cli.arguments import read_positive, read_whole
 from playbooks.plan import ProtectionMode
 from testbed.capabilities import probe
 from testbed.links.probing import choose_backend
@@ -67,7 +67,7 @@ _PERCENTS = (50, 95)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's arguments."""
     parser.add_argument(
-        "--times", type=whole_number(1), default=20, metavar="N", help="per kind; default: 20"
+        "--times", type=read_whole(1), default=20, metavar="N", help="per kind; default: 20"
     )
     parser.add_argument(
         "--topology",
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--flap-minutes",
-        type=positive,
+        type=read_positive,
         default=30.0,
         metavar="M",
         help="of full links; default: 30",

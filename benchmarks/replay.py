@@ -26,12 +26,12 @@ import msgspec
 import numpy as np
 
 from benchmarks import traffic_history
-from benchmarks.arguments import positive, whole_number
 from benchmarks.replay_figures import Figures, figures, pair_rates_bps, port_rates_bps
 from benchmarks.replay_lab import Played, Request, measure, seen
 from benchmarks.replay_scores import STEPS, made_traffic, scored
 from benchmarks.replay_ways import CONTENDERS
 from benchmarks.report import Report, Step, this_machine
+from cli.arguments import read_positive, read_whole
 from generators.history import History
 from generators.sampling import choose_tcp_pairs
 from generators.schedule import FloatArray, Schedule
@@ -53,14 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     traffic_history.add_arguments(parser)
     parser.add_argument(
         "--steps",
-        type=whole_number(2),
+        type=read_whole(2),
         metavar="N",
         help=f"default: {_STEPS}; {STEPS} with --generated",
     )
-    parser.add_argument("--step-s", type=positive, default=2.0, metavar="S", help="default: 2")
+    parser.add_argument("--step-s", type=read_positive, default=2.0, metavar="S", help="default: 2")
     parser.add_argument(
         "--mbps",
-        type=positive,
+        type=read_positive,
         default=60.0,
         metavar="R",
         help="of all pairs together; default: 60",

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.arguments import seed
 from benchmarks.measured_run import measured_run
 from benchmarks.report import Report, Step, this_machine
+from cli.arguments import read_seed
 from cli.execution import playbook_file
 from playbooks.preparation import Prepared, Request, prepare
 from results.analysis import analyse
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "seeds",
         nargs="*",
-        type=seed,
+        type=read_seed,
         default=[1, 2, 3, 4, 5],
         metavar="SEED",
         help="default: 1 to 5",

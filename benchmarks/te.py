@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import traffic_history
-from benchmarks.arguments import whole_number
 from benchmarks.decider import Decider
 from benchmarks.measured_run import measured_run
 from benchmarks.report import Report, Step, this_machine
+from cli.arguments import read_whole
 from playbooks.shadow import prepare_shadow
 from results.analysis import analyse
 from testbed.reference.errors import MeasurementError
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--matrices", type=int, default=100, metavar="N", help="default: 100")
     parser.add_argument(
         "--on-packets",
-        type=whole_number(0),
+        type=read_whole(0),
         default=5,
         metavar="N",
         help="how many of them in labs, too, 80 s each; default: 5; 0: none",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.arguments import seed
+from cli.arguments import read_seed
 from generators.builtin_history import builtin_history
 from generators.history import History, load_history
 from topologies.catalogue import load_topology
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a traffic history (docs/history.md) of that network; default: the built-in history",
     )
-    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--seed", type=read_seed, default=0, metavar="N", help="default: 0")
 
 
 def network(arguments: argparse.Namespace) -> Topology:

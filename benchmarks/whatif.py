@@ -16,8 +16,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from benchmarks.arguments import whole_number
 from benchmarks.report import Report, Step, this_machine
+from cli.arguments import read_whole
 from testbed.reference.targets import Target, at_least
 from topologies.catalogue import load_topology
 from topologies.model import Topology
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--matrices",
-        type=whole_number(1),
+        type=read_whole(1),
         default=200,
         metavar="N",
         help="for each load; default: 200",

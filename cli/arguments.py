@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 
 _SEEDS = 1 << 63
 """All generators of random numbers take seeds below it, and every document holds them."""
@@ -17,21 +18,25 @@ def read_seed(word: str) -> int:
     return number
 
 
-def read_count(word: str) -> int:
-    """How many of something: one or more."""
-    number = _whole(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{word}: give at least 1")
-    return number
+def read_whole(least: int) -> Callable[[str], int]:
+    """Return the type of whole numbers of at least `least`."""
+
+    def read(word: str) -> int:
+        number = _whole(word)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{word}: give a whole number of at least {least}")
+        return number
+
+    return read
 
 
 def read_positive(word: str) -> float:
-    """A quantity above 0."""
+    """A finite quantity above 0."""
     try:
         number = float(word)
     except ValueError:
         number = math.nan
-    if not number > 0:
+    if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{word}: give a number above 0")
     return number
 

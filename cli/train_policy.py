@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from rich.markup import escape
 
-from cli.arguments import read_count, read_seed
+from cli.arguments import read_seed, read_whole
 from cli.errors import UserError
 from cli.output import messages, print_json, results
 from cli.progress import RunProgress
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=read_seed, default=0, metavar="N", help="default: 0")
     parser.add_argument(
-        "--updates", type=read_count, default=_UPDATES, metavar="N", help=f"default: {_UPDATES}"
+        "--updates", type=read_whole(1), default=_UPDATES, metavar="N", help=f"default: {_UPDATES}"
     )
     parser.add_argument("--json", action="store_true", help="print the course as JSON")
 

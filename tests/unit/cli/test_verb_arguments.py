@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cli.arguments import read_count, read_positive, read_seed
+from cli.arguments import read_positive, read_seed, read_whole
 from cli.main import main
 
 
@@ -16,7 +16,7 @@ from cli.main import main
     [
         (read_seed, "0", 0),
         (read_seed, "9223372036854775807", 2**63 - 1),
-        (read_count, "1", 1),
+        (read_whole(1), "1", 1),
         (read_positive, "0.5", 0.5),
     ],
 )
@@ -30,7 +30,7 @@ def test_what_makes_sense_is_a_number(
     ("read", "word"),
     [
         *((read_seed, word) for word in ("-1", "9223372036854775808", "one", "1.5")),
-        *((read_count, word) for word in ("0", "many")),
+        *((read_whole(1), word) for word in ("0", "many")),
         *((read_positive, word) for word in ("0", "-1", "nan", "much")),
     ],
 )
