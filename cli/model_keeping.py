@@ -91,10 +91,7 @@ def keep(
     version = store.next_version(arguments.out)
     store.folder.mkdir(parents=True, exist_ok=True)
     weights = store.weights(arguments.out, version)
-    try:
-        model.save(weights)
-    except RuntimeError as error:  # torch tells of a full disk in its own way
-        raise UserError(f"{weights}: cannot be written: {error}") from error
+    model.save(weights)
     file = arguments.history
     record = record_of(
         weights,

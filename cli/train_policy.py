@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         seconds = time.monotonic() - begun_s
     try:
         learner.save(arguments.out)
-    except (OSError, RuntimeError) as error:  # torch tells of a full disk in its own way
+    except OSError as error:
         raise UserError(f"--out {arguments.out}: cannot be written: {error}") from error
     scores = {
         "first_reward": float(np.mean(rewards[:_JUDGED_UPDATES])),

@@ -153,7 +153,7 @@ def cached(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)
-    except (OSError, RuntimeError) as error:  # torch tells of a full disk in its own way
+    except OSError as error:
         _log.warning("the weights are not cached, every run will train anew: %s", error)
         return model, None
     try:

@@ -29,6 +29,7 @@ from twin.forecaster import (
 )
 from twin.indexing import FloatArray
 from twin.mixing import log_relative
+from twin.weights import save_weights
 
 _EMBEDDING = 8
 _WIDTH = 64
@@ -121,7 +122,7 @@ class LearnedForecaster:
         Raises:
             OSError: the file cannot be written.
         """
-        torch.save(self._network.state_dict(), path)
+        save_weights(self._network, path)
 
     @staticmethod
     def load(path: Path, pairs: int) -> LearnedForecaster:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from twin.move_offer import FIGURES, Offer
+from twin.weights import save_weights
 
 _WIDTH = 64
 _IMPOSSIBLE = -1e9
@@ -67,7 +68,7 @@ class MoveNetwork(nn.Module):
         Raises:
             OSError: the file cannot be written.
         """
-        torch.save(self.state_dict(), path)
+        save_weights(self, path)
 
     @staticmethod
     def load(path: Path) -> MoveNetwork:

@@ -13,12 +13,12 @@ The margins make a prediction an interval (conformal.py).
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from topologies.whole_file import written_whole
 from twin.indexing import BoolArray, FloatArray
 from twin.queueing import periodic
 
@@ -110,12 +110,8 @@ class Residual(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             OSError: it cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(self)))
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with written_whole(path) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(self)))
 
     @classmethod
     def load(cls, path: Path) -> Residual:

@@ -11,7 +11,6 @@ import pytest
 
 from generators import gan_training
 from generators.builtin_history import builtin_history
-from generators.gan import TrafficGan
 from generators.history import History
 from generators.model_store import ModelStore, history_sha256
 from generators.training import (
@@ -119,19 +118,6 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     assert models.gan_path is None
     assert models.vae_path is None
     assert "not cached" in caplog.text
-
-
-def test_a_full_disk_as_torch_tells_of_it_is_done_without(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise RuntimeError("PytorchStreamWriter failed writing file")
-
-    monkeypatch.setattr(TrafficGan, "save", full)
-    with caplog.at_level(logging.WARNING):
-        models, _ = train(tmp_path)
-    assert models.gan_path is None
-    assert "the weights are not cached" in caplog.text
 
 
 def test_weights_without_a_record_are_cached_all_the_same(
