@@ -52,11 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--markdown", type=Path, metavar="FILE", help="write the table to a file as well"
     )
-    parser.set_defaults(passed_on=())
+    parser.set_defaults(passed_on=(), show_help=parser.print_help)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one benchmark, or list them."""
+    if arguments.name is None and {"-h", "--help"} & set(arguments.passed_on):
+        arguments.show_help()
+        return 0
     if arguments.name is None and arguments.passed_on:
         raise UserError(f"{' '.join(arguments.passed_on)}: of which benchmark? Give a NAME first")
     if arguments.name is None:

@@ -96,7 +96,8 @@ def _ended_in_order() -> Iterator[None]:
     terminals = [output for output in (1, 2) if os.isatty(output)]
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_IGN)  # shells send it once more
+        for one in taken:  # shells send it once more, and sessions the other one, too
+            signal.signal(one, signal.SIG_IGN)
         if number == signal.SIGHUP:  # the terminal goes, and then writing to it fails
             for terminal in terminals:
                 _silence(terminal)

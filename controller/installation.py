@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
@@ -221,7 +221,10 @@ class Installation:
             elif name in self._found:
                 self._found[name] = installed[name]
         lost = self._send(
-            put(e for name in names for e in self._tables.missing(name, installed[name])),
+            [
+                *put(e for name in names for e in self._tables.missing(name, installed[name])),
+                *remove(e for name in names for e in self._lifted(installed[name])),
+            ],
             [c for name in names for c in missing(self._groups_of(name), groups[name])],
             self._missing_meters(names),
             atomic=True,
@@ -256,7 +259,8 @@ class Installation:
         entries = [e for held in (*known.values(), *self._found.values()) for e in held]
         found = adoption.find(self._topology, self._addressing, self._protection, entries)
         self._found.clear()
-        self._labels.taken.update(found.labels)
+        own = {e.label for switch in self._topology.switches for e in self._tables.of(switch.name)}
+        self._labels.taken.update(found.labels - own)
         self._unfollowed = dict(found.unfollowed)
         routes = {routed: r for routed, r in found.routes.items() if routed not in self.routes}
         for routed, (way, route) in routes.items():
@@ -271,6 +275,11 @@ class Installation:
         given_up = [flow for flow in self._unfollowed if pair_of(flow) in confirmed]
         entries = {flow: self._unfollowed.pop(flow) for flow in given_up}
         self._commit(remove(e for flow, e in entries.items() if flow not in self.routes))
+
+    @property
+    def found(self) -> bool:
+        """Whether tables were read that `adopt` has not looked at yet."""
+        return bool(self._found)
 
     @property
     def unread(self) -> frozenset[str]:
@@ -297,6 +306,12 @@ class Installation:
     def dropped(self) -> tuple[OdPair, ...]:
         """The pairs that clients have had dropped."""
         return tuple(pair for pair, dropped in self._dropped.items() if dropped)
+
+    def _lifted(self, installed: Iterable[FlowEntry]) -> Iterator[FlowEntry]:
+        """What still drops a pair that a client has let go again."""
+        for pair in adoption.drops(self._addressing, installed):
+            if not self._dropped[pair]:
+                yield self._drop_entry(pair)
 
     def _drop_entry(self, pair: OdPair) -> FlowEntry:
         return drop_entry(self._addressing, pair, self._topology.switch_of[pair[0]])

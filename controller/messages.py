@@ -308,7 +308,8 @@ class Routes(Message, frozen=True, tag="routes"):
     flows: tuple[FlowRoute, ...] = ()
     """Flows with a path of their own, or without one again."""
     dropped: tuple[DroppedPair, ...] = ()
-    """In a snapshot: what clients have had dropped, be it by an earlier controller."""
+    """In a snapshot, and with an adoption: what clients have had dropped, be it by an earlier
+    controller."""
 
 
 class RerouteDone(Message, frozen=True, tag="reroute-done"):
@@ -331,13 +332,13 @@ class DropDone(Message, frozen=True, tag="drop-done"):
     """Answer to `Drop` and `Allow`; `reason` is empty when it was carried out."""
 
     request_id: str
-    src: str
-    dst: str
-    dropped: bool
-    """Whether the pair is, or will be as soon as its switch is back."""
     received_s: float
     applied_s: float
     reason: str = ""
+    src: str = ""
+    dst: str = ""
+    dropped: bool = False
+    """Whether the pair is, or will be as soon as its switch is back."""
 
 
 # --- client to controller -------------------------------------------------------------------

@@ -135,8 +135,8 @@ class Router:
 
     def snapshot(self) -> Routes:
         """All confirmed routes, and what is dropped."""
-        dropped = tuple(DroppedPair(*pair) for pair in self.installation.dropped)
-        return replace(self._routes("snapshot", self.installation.confirmed()), dropped=dropped)
+        routes = self._routes("snapshot", self.installation.confirmed())
+        return replace(routes, dropped=self._dropped)
 
     def _refresh(self) -> None:
         """Fill switches that have come back, and give every pair a living path if there is one."""
@@ -146,13 +146,23 @@ class Router:
             self._to_clean |= filling
             self._announce("restoration", self.installation.fill(filling))
         self._adopted = self._adopted or not self.installation.unread or self._patience_left() == 0
-        if self._adopted:
-            self._announce("adoption", self.installation.adopt())
+        if self._adopted and self.installation.found:
+            self._adopt()
         if self._repair_due and self._adopted:
             self._repair_due = False
             # Links that were dead lately, too: nothing relies on them yet that has another way.
             self.installation.avoid(self.installation.avoided | self.links.dead)
             self._repair()
+
+    def _adopt(self) -> None:
+        """Take over what an earlier controller has left, and tell it."""
+        told = replace(self._routes("adoption", self.installation.adopt()), dropped=self._dropped)
+        if told.routes or told.flows or told.dropped:
+            self._publish(told)
+
+    @property
+    def _dropped(self) -> tuple[DroppedPair, ...]:
+        return tuple(DroppedPair(*pair) for pair in self.installation.dropped)
 
     def _patience_left(self) -> float | None:
         """How long the others are waited for; None: for ever."""

@@ -151,7 +151,7 @@ class Flood(EventSection):
     sources: Count = Field(
         default=3,
         ge=1,
-        description="give how many hosts attack; without it, 3 or as many as are on other switches",
+        description="give how many hosts attack; without it, 3 or as many as can attack any victim",
     )
     for_s: Number = Field(gt=0, description="give how many seconds the attack lasts")
     rate_mbps: Number = Field(

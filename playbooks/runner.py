@@ -13,7 +13,8 @@ import msgspec
 from results.run_directory import Event, RunDirectory
 from testbed.sandbox import Sandbox
 
-_STOP_TIMEOUT_S = 5.0
+_STOP_TIMEOUT_S = 25.0
+"""Probes write their reports meanwhile, which may take 20 s."""
 
 
 class Interrupted(Exception):  # noqa: N818 (not an error: somebody asked for it)

@@ -70,8 +70,10 @@ def running_labs() -> list[RunningLab]:
     return list(labs.values())
 
 
-def stop(lab: RunningLab, timeout_s: float = 10.0) -> bool:
+def stop(lab: RunningLab, timeout_s: float = 60.0) -> bool:
     """Ask the lab's command to end, and wait until it and its sandbox are gone.
+
+    It analyses what has been recorded before it does.
 
     Returns True if it ended in time by itself, False if it had to be killed. A lab that is already
     gone has ended in time.

@@ -46,7 +46,7 @@ class Mirror:
         self.indexing = indexing
         self.routing: dict[OdPair, Way] = {}
         self.ready = False
-        """Whether all routes have been confirmed since the last connection."""
+        """Whether the controller has placed its routes, and serves, since the last connection."""
         self.probes = LinkProbes(indexing, keep_s)
         self._connected: set[str] = set()
         self._down_ports: set[DirectedLink] = set()
@@ -67,7 +67,7 @@ class Mirror:
             self._flows[switch] = CounterSeries(len(indexing.pairs_of_switch[switch]), keep_s)
 
     def receive(self, message: FromController) -> None:
-        """Take in one message; those that are answers to requests are not its concern."""
+        """Take in one message; what became of reroutes, `routes` tells."""
         match message:
             case Hello():
                 self.forget_state()

@@ -75,7 +75,7 @@ def run(
     """
     with journal_path.open("a+b", buffering=0) as journal:
         remove_cut_off_line(journal)  # of a twin that was killed
-        twin.go_on_with(learnt(_recorded(journal)))
+        twin.go_on_with(learnt(_recorded(journal_path)))
         while not stop.given:
             models.raise_failure()
             try:
@@ -88,10 +88,10 @@ def run(
                 _Session(twin, models, client, journal, feed).serve(stop)
 
 
-def _recorded(journal: IO[bytes]) -> Iterator[TwinRecord]:
+def _recorded(journal_path: Path) -> Iterator[TwinRecord]:
     decoder: msgspec.json.Decoder[TwinRecord] = msgspec.json.Decoder(TwinRecord)
-    journal.seek(0)
-    return map(decoder.decode, journal)
+    with journal_path.open("rb") as lines:
+        yield from map(decoder.decode, lines)
 
 
 class _Session:

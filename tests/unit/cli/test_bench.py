@@ -158,6 +158,8 @@ def test_words_for_a_benchmark_without_its_name_are_refused(
 ) -> None:
     assert main(["bench", "--quick"]) == 2
     assert "--quick: of which benchmark?" in capsys.readouterr().err
+    assert main(["bench", "--json", "--help"]) == 0
+    assert "twinbed bench links --quick" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

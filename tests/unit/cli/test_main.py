@@ -88,7 +88,9 @@ def run(_):
             Path("begun").touch()
             time.sleep(60)
         except KeyboardInterrupt:
-            time.sleep(0.3)  # as analysing does
+            Path("ending").touch()
+            while not Path("told-again").exists():  # it analyses
+                time.sleep(0.01)
             Path("ended").touch()
             raise
 
@@ -106,19 +108,37 @@ def await_file(path: Path) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def hear_sighup() -> None:
+    """Though these tests may run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (signal.SIGTERM, signal.SIGTERM),
+        (signal.SIGHUP, signal.SIGHUP),  # as a shell does that goes down
+        (signal.SIGTERM, signal.SIGHUP),  # as a session does
+    ],
+)
 def test_who_ends_a_command_from_outside_ends_it_as_ctrl_c_does(
-    number: signal.Signals, tmp_path: Path
+    first: signal.Signals, second: signal.Signals, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-c", LONG_VERB]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_sighup,
     ) as process:
         await_file(tmp_path / "begun")
-        process.send_signal(number)
-        time.sleep(0.1)
-        process.send_signal(number)  # once more, as a shell does that goes down
+        process.send_signal(first)
+        await_file(tmp_path / "ending")
+        process.send_signal(second)
+        (tmp_path / "told-again").touch()
         assert process.stderr is not None
         assert process.stderr.read().splitlines()[-1] == "twinbed: interrupted"
     assert process.returncode == 130
@@ -129,8 +149,10 @@ def test_a_session_that_drops_ends_a_command_in_order(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TERM": "xterm"}
     process, terminal = pty.fork()
     if process == 0:
+        hear_sighup()
         os.chdir(tmp_path)
         os.execve(sys.executable, [sys.executable, "-c", LONG_VERB], environment)
+    (tmp_path / "told-again").touch()
     await_file(tmp_path / "begun")
     os.close(terminal)
     _, status = os.waitpid(process, 0)

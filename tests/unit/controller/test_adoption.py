@@ -18,7 +18,7 @@ from controller.flow_table import Change
 from controller.flows import pair_of
 from controller.forwarding import LostError, Packet
 from controller.labels import Labels
-from controller.messages import Allow, Drop, FlowRoute, Reroute, Route
+from controller.messages import Allow, Drop, DroppedPair, FlowRoute, Reroute, Route, Routes
 from controller.protection import Protection
 from controller.standing_entries import standing_entries
 from topologies.model import Topology
@@ -238,6 +238,31 @@ def test_a_drop_that_was_lifted_before_its_switch_came_is_not_taken_over() -> No
     assert lab.network.walk(("h3", "h2")) == ("s3", "s2")
 
 
+def test_what_an_earlier_controller_drops_is_told_to_those_who_are_connected_already() -> None:
+    lab = RouterLab().connect_all()
+    lab.ask(Drop("d", "h3", "h2"))
+    lab.rest()
+    lab.start()
+    assert lab.router.snapshot().dropped == ()
+    lab.connect_all()
+    (adopted,) = [m for m in lab.messages if isinstance(m, Routes)]
+    assert (adopted.cause, adopted.dropped) == ("adoption", (DroppedPair("h3", "h2"),))
+
+
+def test_a_lifted_drop_goes_at_once_though_another_switch_stays_away() -> None:
+    lab = RouterLab().connect_all()
+    lab.ask(Drop("d", "h3", "h2"))
+    lab.rest()
+    lab.start()
+    lab.network.connected -= {"s3", "s4"}
+    lab.connect_all()
+    lab.rest()
+    lab.ask(Allow("a", "h3", "h2"))
+    lab.regain("s3")
+    assert not lab.is_ready()
+    assert lab.network.walk(("h3", "h2")) == ("s3", "s2")
+
+
 def test_a_flow_whose_path_cannot_be_followed_goes_as_its_pair() -> None:
     """Its entry comes first, and leads into a switch that may be dead."""
     lab = RouterLab().connect_all()
@@ -255,10 +280,13 @@ def test_a_flow_whose_path_cannot_be_followed_goes_as_its_pair() -> None:
 
 
 def test_reroutes_leave_nothing_behind_though_a_switch_was_never_read() -> None:
-    edges = [("a", "b"), ("b", "d"), ("a", "c"), ("c", "d"), ("d", "e")]
+    """And another one came late, whose tables were read with the others'."""
+    edges = [("a", "b"), ("b", "d"), ("a", "c"), ("c", "d"), ("d", "e"), ("d", "f")]
     lab = RouterLab(make_topology(edges, {"h": "a", "k": "d", "x": "e"}))
-    lab.network.connected.remove("e")
+    lab.network.connected -= {"e", "f"}
     lab.connect_all()
+    lab.rest()
+    lab.regain("f")
     lab.rest()
     before = len(lab.held())
     for middle in "cbcb":
