@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
@@ -13,10 +13,10 @@ from types import MappingProxyType
 from typing import Protocol
 
 from controller import adoption, meters
+from controller.drops import Drops
 from controller.flow_entries import (
     FlowEntry,
     RouteEntries,
-    drop_entry,
 )
 from controller.flow_table import Change, FlowTables, put, remove
 from controller.flows import Flow, Routed, pair_of
@@ -110,9 +110,7 @@ class Installation:
         """What those of them held that `adopt` has not looked at yet."""
         self._unfollowed: dict[Flow, FlowEntry] = {}
         """Ingress entries of an earlier controller's flows that `adopt` could not take over."""
-        self._dropped: dict[OdPair, bool] = {}
-        """Whether a pair is, of those that clients have had dropped: a switch that is away may yet
-        drop one that is not."""
+        self._drops = Drops(topology, self._addressing)
 
     def confirmed(self) -> dict[Routed, Way]:
         """The way of every pair and flow whose entries are all known to be in place."""
@@ -223,7 +221,7 @@ class Installation:
         lost = self._send(
             [
                 *put(e for name in names for e in self._tables.missing(name, installed[name])),
-                *remove(e for name in names for e in self._lifted(installed[name])),
+                *remove(e for name in names for e in self._drops.lifted(installed[name])),
             ],
             [c for name in names for c in missing(self._groups_of(name), groups[name])],
             self._missing_meters(names),
@@ -244,9 +242,7 @@ class Installation:
         """Keep what an earlier controller has told `switch` by itself: drops, what it avoids."""
         self._read.add(switch)
         self._found[switch] = entries
-        for pair in adoption.drops(self._addressing, entries):
-            if self._dropped.setdefault(pair, True):
-                self._tables.apply(put([self._drop_entry(pair)]))
+        self._tables.apply(put(self._drops.take_over(entries)))
         self.avoided |= self._protection.avoided_by(groups)
 
     def adopt(self) -> dict[Routed, Way]:
@@ -297,24 +293,14 @@ class Installation:
 
     def drop(self, pair: OdPair, dropped: bool) -> str:
         """Drop all packets of `pair` at its ingress, or no longer; why not yet, if not."""
-        self._dropped[pair] = dropped
-        entry = self._drop_entry(pair)
-        lost = self._commit([Change(entry, remove=not dropped)])
-        return _later(entry.switch, lost[entry.switch]) if entry.switch in lost else ""
+        change = self._drops.want(pair, dropped)
+        switch, lost = change.entry.switch, self._commit([change])
+        return _later(switch, lost[switch]) if switch in lost else ""
 
     @property
     def dropped(self) -> tuple[OdPair, ...]:
         """The pairs that clients have had dropped."""
-        return tuple(pair for pair, dropped in self._dropped.items() if dropped)
-
-    def _lifted(self, installed: Iterable[FlowEntry]) -> Iterator[FlowEntry]:
-        """What still drops a pair that a client has let go again."""
-        for pair in adoption.drops(self._addressing, installed):
-            if not self._dropped[pair]:
-                yield self._drop_entry(pair)
-
-    def _drop_entry(self, pair: OdPair) -> FlowEntry:
-        return drop_entry(self._addressing, pair, self._topology.switch_of[pair[0]])
+        return self._drops.pairs
 
     def _entries(self, routed: Routed, way: Way, trees: Trees) -> RouteEntries:
         label_of = partial(trees.label, pair_of(routed)[1])

@@ -10,32 +10,24 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
-from controller.flows import Flow, Routed, flow_of, flow_route, pair_of
+from controller.flows import Flow, Routed, pair_routes, routes_now
 from controller.installation import UNPROTECTED, Installation, Switches
 from controller.links import Links
 from controller.messages import (
-    Allow,
-    Drop,
-    DropDone,
     DroppedPair,
-    FlowRoute,
     FromClient,
     Message,
     Ready,
-    Refusal,
-    Reroute,
-    RerouteDone,
-    Route,
     Routes,
-    route_of,
 )
 from controller.moves import Moved
-from controller.reroute import longest_drain_s, obstacle, refusal_reason, unknown_pair
+from controller.requests import Requests
+from controller.reroute import longest_drain_s, obstacle
 from controller.retries import Retries
 from topologies.detours import Detour, Hop
 from topologies.model import DirectedLink, OdPair, Topology, Way, Ways
@@ -82,7 +74,10 @@ class Router:
         self._switches = switches
         self._publish = publish
         self._clock = clock
-        self._requests: deque[tuple[float, FromClient]] = deque()
+        self._waiting: deque[tuple[float, FromClient]] = deque()
+        self._requests = Requests(
+            topology, self.links, self.installation, self._usable, publish, clock
+        )
         self._adopted = False
         self._patience_s: float | None = None
         """Until when all switches are waited for; None: none has connected."""
@@ -116,7 +111,7 @@ class Router:
 
     def request(self, request: FromClient) -> None:
         """Note what a client wants."""
-        self._requests.append((self._clock(), request))
+        self._waiting.append((self._clock(), request))
 
     def _disturbed(self) -> None:
         self._repair_due = True
@@ -127,15 +122,15 @@ class Router:
     def work(self) -> float | None:
         """Do all that is due. Return in how many seconds there is more, None if not by itself."""
         self._refresh()
-        while self._requests:
-            self._carry_out(*self._requests.popleft())
+        while self._waiting:
+            self._requests.carry_out(*self._waiting.popleft(), self.serving)
             self._refresh()
         wait_s = self._settle()
         return 0.0 if self._try_again() else wait_s
 
     def snapshot(self) -> Routes:
         """All confirmed routes, and what is dropped."""
-        routes = self._routes("snapshot", self.installation.confirmed())
+        routes = routes_now(self._clock(), "snapshot", self.installation.confirmed())
         return replace(routes, dropped=self._dropped)
 
     def _refresh(self) -> None:
@@ -156,7 +151,9 @@ class Router:
 
     def _adopt(self) -> None:
         """Take over what an earlier controller has left, and tell it."""
-        told = replace(self._routes("adoption", self.installation.adopt()), dropped=self._dropped)
+        told = replace(
+            routes_now(self._clock(), "adoption", self.installation.adopt()), dropped=self._dropped
+        )
         if told.routes or told.flows or told.dropped:
             self._publish(told)
 
@@ -170,7 +167,7 @@ class Router:
 
     def _try_again(self) -> bool:
         """Whether connected switches are to be filled, some that have not confirmed something."""
-        lacking = {s: why for s, why in self.installation.lacking.items() if s in self._usable}
+        lacking = {s: why for s, why in self.installation.lacking.items() if s in self._usable()}
         if again := self._retries.due(lacking):
             self._to_fill.update(again)
             self._repair_due = True
@@ -192,7 +189,7 @@ class Router:
             self.ready = Ready(
                 t_s=self._clock(),
                 datapaths=len(self._names),
-                routes=len(_as_routes(self.installation.confirmed())),
+                routes=len(pair_routes(self.installation.confirmed())),
             )
             self._publish(self.ready)
 
@@ -227,7 +224,7 @@ class Router:
                 return wait_s
             self._to_clean.remove(cleaning[0])
             self.installation.clean(cleaning[0])
-        return 0.0 if cleaning or self._repair_due or self._requests else None
+        return 0.0 if cleaning or self._repair_due or self._waiting else None
 
     def _return(self) -> None:
         """Move the pairs that no client has placed to their shortest paths."""
@@ -247,7 +244,7 @@ class Router:
 
     def _shortest(self, pairs: Iterable[OdPair]) -> dict[Routed, Way]:
         """Shortest living ways of `pairs` over usable switches, where there is one."""
-        lost = self._names - self._usable
+        lost = self._names - self._usable()
         down = self.links.dead | self.links.around(lost)
         ways = self._ways(down)
         if avoided := self.installation.avoided - down:  # where there is another way
@@ -263,7 +260,6 @@ class Router:
             return equal_cost_ways(self._topology, down)
         return shortest_paths(self._topology, self._weight, down)
 
-    @property
     def _usable(self) -> AbstractSet[str]:
         """Switches that can be programmed, and have been given what they lack."""
         return self._switches.connected - self._to_fill
@@ -285,98 +281,8 @@ class Router:
         return moved
 
     def _obstacle(self, way: Way) -> str | None:
-        return obstacle(self.links, self._usable, way)
-
-    # --- requests -----------------------------------------------------------------------------
-
-    def _carry_out(self, received_s: float, request: FromClient) -> None:
-        if isinstance(request, Reroute):
-            self._reroute(received_s, request)
-        else:
-            self._filter(received_s, request)
-
-    def _reroute(self, received_s: float, request: Reroute) -> None:
-        refused: list[Refusal] = []
-        targets: dict[Routed, Way] = {}
-        released: list[Flow] = []
-        wishes: list[tuple[Routed, Way]] = [((w.src, w.dst), w.way) for w in request.moves]
-        wishes += [(flow_of(wish), wish.path) for wish in request.flows]
-        moving: set[Routed] = set()
-        for routed, way in wishes:
-            if reason := self._refusal(routed, way, moving):
-                refused.append(Refusal(*pair_of(routed), reason))
-                continue
-            moving.add(routed)
-            if isinstance(routed, Flow) and not way:
-                released.append(routed)
-            else:
-                targets[routed] = way
-        moved = self.installation.move(targets, requested=True, obstacle=self._obstacle)
-        moved += self.installation.release(released)
-        refused += [Refusal(*pair_of(routed), why) for routed, why in moved.failed.items()]
-        self._announce("request", moved.applied)
-
-        def removed() -> None:
-            now_s = self._clock()
-            self._publish(
-                RerouteDone(
-                    t_s=now_s,
-                    request_id=request.request_id,
-                    received_s=received_s,
-                    installed_s=moved.installed_s,
-                    switched_s=moved.switched_s,
-                    removed_s=now_s,
-                    applied=_as_routes(moved.applied),
-                    applied_flows=_as_flows(moved.applied),
-                    refused=tuple(refused),
-                )
-            )
-
-        self.installation.retire(moved.leftovers, then=removed)
-
-    def _refusal(self, routed: Routed, way: Way, others: Collection[Routed]) -> str | None:
-        if not self.serving:
-            return "the controller is not ready"
-        if routed in others:
-            return "the pair is moved twice in one request"
-        if isinstance(routed, Flow) and not way:
-            has_path = routed in self.installation.routes
-            return None if has_path else "the flow has no path of its own"
-        return refusal_reason(self._topology, self.links, self._usable, routed, way)
-
-    def _filter(self, received_s: float, request: Drop | Allow) -> None:
-        pair = (request.src, request.dst)
-        reason = unknown_pair(self._topology, pair) or self.installation.drop(
-            pair, dropped=isinstance(request, Drop)
-        )
-        now_s = self._clock()
-        self._publish(
-            DropDone(
-                t_s=now_s,
-                request_id=request.request_id,
-                src=request.src,
-                dst=request.dst,
-                dropped=pair in self.installation.dropped,
-                received_s=received_s,
-                applied_s=now_s,
-                reason=reason,
-            )
-        )
+        return obstacle(self.links, self._usable(), way)
 
     def _announce(self, cause: str, ways: Mapping[Routed, Way]) -> None:
         if ways:
-            self._publish(self._routes(cause, ways))
-
-    def _routes(self, cause: str, ways: Mapping[Routed, Way]) -> Routes:
-        return Routes(
-            t_s=self._clock(), cause=cause, routes=_as_routes(ways), flows=_as_flows(ways)
-        )
-
-
-def _as_routes(ways: Mapping[Routed, Way]) -> tuple[Route, ...]:
-    return tuple(route_of(t, way) for t, way in ways.items() if not isinstance(t, Flow))
-
-
-def _as_flows(ways: Mapping[Routed, Way]) -> tuple[FlowRoute, ...]:
-    flows = ((t, paths_of(way)[0]) for t, way in ways.items() if isinstance(t, Flow))
-    return tuple(flow_route(flow, path) for flow, path in flows)
+            self._publish(routes_now(self._clock(), cause, ways))
