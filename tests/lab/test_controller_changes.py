@@ -26,7 +26,6 @@ from topologies.paths import k_shortest_paths
 pytestmark = [
     pytest.mark.sandbox,
     pytest.mark.topology("topohub:sndlib/abilene"),
-    pytest.mark.usefixtures("runtime"),
 ]
 
 
@@ -56,6 +55,7 @@ def test_twenty_reroutes_at_500_packets_a_second_lose_none(
         assert stream.lost == 0
 
 
+@pytest.mark.usefixtures("runtime")
 def test_all_pairs_move_in_one_transaction(network: Network, tmp_path: Path) -> None:
     with control(network, tmp_path) as lab, streaming(network, "h2", "h9", 5, 5) as stream:
         wanted = tuple(moves(lab, *pair, rank=1)[0] for pair in network.topology.od_pairs)
@@ -65,6 +65,7 @@ def test_all_pairs_move_in_one_transaction(network: Network, tmp_path: Path) -> 
     assert stream.lost == 0
 
 
+@pytest.mark.usefixtures("runtime")
 def test_a_dead_link_is_routed_around_and_taken_again_after_its_return(
     network: Network, tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_requested_path_is_kept_when_another_link_returns(
         assert ("h1", "h10") not in moved
 
 
+@pytest.mark.usefixtures("runtime")
 def test_a_cut_control_channel_disturbs_nothing(network: Network, tmp_path: Path) -> None:
     def sent_to_h10(stats: OdStats) -> int:
         return next(pair.packets for pair in stats.pairs if pair.dst == "h10")
@@ -130,6 +132,7 @@ def longest_wait_ms(switch: str) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+@pytest.mark.usefixtures("runtime")
 def test_a_switch_that_has_lost_its_entries_is_refilled(network: Network, tmp_path: Path) -> None:
     with control(network, tmp_path) as lab:
         assert reaches(network, "h1", "h10")
@@ -142,6 +145,7 @@ def test_a_switch_that_has_lost_its_entries_is_refilled(network: Network, tmp_pa
         assert reaches(network, "h1", "h10")
 
 
+@pytest.mark.usefixtures("runtime")
 def test_a_new_controller_takes_over_without_a_lost_packet(
     network: Network, tmp_path: Path
 ) -> None:

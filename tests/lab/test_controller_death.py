@@ -31,7 +31,6 @@ from topologies.paths import k_shortest_paths
 pytestmark = [
     pytest.mark.sandbox,
     pytest.mark.topology("topohub:sndlib/abilene"),
-    pytest.mark.usefixtures("runtime"),
 ]
 
 SPACING_S = 0.001
@@ -145,6 +144,7 @@ def test_pairs_end_on_old_or_new_paths_when_a_switch_is_cut_off_in_big_reroutes(
 
 
 @pytest.mark.parametrize("options", [(), ("--protected",)])
+@pytest.mark.usefixtures("runtime")
 def test_a_new_controller_over_a_whole_network_changes_nothing(
     options: tuple[str, ...], network: Network, tmp_path: Path
 ) -> None:
@@ -191,6 +191,7 @@ def test_a_new_controller_does_not_wait_for_ever_for_a_switch_that_is_away(
     assert verify(network.topology, *tables(network), failing=False).breaches == ()
 
 
+@pytest.mark.usefixtures("runtime")
 def test_an_emptied_switch_is_refilled_in_one_bundle(network: Network, tmp_path: Path) -> None:
     log_messages()
     with control(network, tmp_path, "--protected") as lab:

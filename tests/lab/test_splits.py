@@ -34,7 +34,6 @@ from testbed.network import Network
 pytestmark = [
     pytest.mark.sandbox,
     pytest.mark.topology("leaf-spine"),
-    pytest.mark.usefixtures("runtime"),
 ]
 
 FLOWS, ROUNDS = 200, 5
@@ -152,6 +151,7 @@ def _whole(seen: Seen) -> bool:
 
 
 @pytest.mark.parametrize("protected", [(), ("--protected",)], ids=["plain", "protected"])
+@pytest.mark.usefixtures("runtime")
 def test_flows_are_spread_as_the_weights_and_keep_to_their_paths(
     network: Network, tmp_path: Path, protected: tuple[str, ...]
 ) -> None:
@@ -196,6 +196,7 @@ def test_splits_outlive_the_controller(network: Network, tmp_path: Path) -> None
     assert stream.lost == 0
 
 
+@pytest.mark.usefixtures("runtime")
 def test_a_flow_has_a_path_of_its_own_and_is_counted_with_its_pair(
     network: Network, tmp_path: Path
 ) -> None:
