@@ -34,7 +34,7 @@ VERBS = {
     "flows": "show the flow entries and groups of the switches",
     "events": "show what happened in a run, in order; --follow while it lasts",
     "history": "look at, convert and make the traffic histories that models learn from",
-    "train": "train the GAN that makes traffic, or the policy that learns in the twin",
+    "train": "train a model: the GAN, the VAE, the twin's forecaster or its policy",
     "generate": "make traffic with a trained model",
     "models": "list the trained models, their scores and their cost",
     "report": "write the HTML report of a run again",
@@ -48,7 +48,7 @@ exit codes:
   1    it ran, and what was asked does not hold (a failed test, a missed expectation)
   2    the input is wrong
   3    this machine cannot do it, or could not carry it: the run is not valid
-  130  interrupted (Ctrl-C)
+  130  interrupted (Ctrl-C, SIGTERM, a session that drops)
 """
 
 _HELP = ("-h", "--help")

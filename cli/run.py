@@ -29,9 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--policy",
         default="twin",
         metavar="P",
-        help="shortest-path, ecmp, greedy, twin (default), or module:Class for one of your own "
-        "(docs/policies.md); or a network without controller and twin: spanning-tree (RSTP of "
-        "Open vSwitch), ospf (FRR's OSPF with BFD)",
+        help="shortest-path, ecmp, greedy, twin (default), twin-rl, or one of your own: "
+        "module:Class, or the name that its package announces (docs/policies.md); or a network "
+        "without controller and twin: spanning-tree (RSTP of Open vSwitch), ospf (FRR's OSPF with "
+        "BFD)",
     )
     parser.add_argument(
         "--protection",

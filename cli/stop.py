@@ -1,4 +1,7 @@
-"""Stop running labs, by the ids that `twinbed ps` shows. A stopped lab leaves nothing behind."""
+"""Stop running labs, by the ids that `twinbed ps` shows, as Ctrl-C would.
+
+What a run has recorded is analysed and stays; of the lab itself nothing is left.
+"""
 
 from __future__ import annotations
 

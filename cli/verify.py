@@ -1,9 +1,9 @@
 """Walk packets of every pair of hosts through the tables that a run's switches held at its end.
 
 The tables are those that Open vSwitch really had (`tables.json` of the run directory). Where the
-run was protected, every pair must get through with each link dead, and each switch, by what the
-switches do themselves: no loop, no black hole. Without protection only the network as it was is
-walked. Pairs that a policy of the network denies must be denied.
+run was protected, and no link was down at its end, every pair must get through with each link dead,
+and each switch, by what the switches do themselves: no loop, no black hole. Otherwise only the
+network as it was is walked. Pairs that a policy of the network denies must be denied.
 
 Exit code 0: all get through that should, and no others; 1: otherwise.
 

@@ -1,23 +1,26 @@
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
-import pytest
 import torch
 from torch import nn
 
 from twin.weights import save_weights
 
-
-@pytest.fixture
-def almost_full() -> Iterator[None]:
-    """No file can have more than a kilobyte."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+ALMOST_FULL = """
+import resource, sys
+from pathlib import Path
+from torch import nn
+from twin.weights import save_weights
+resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+try:
+    save_weights(nn.Linear(100, 100), Path(sys.argv[1]))
+except OSError as error:
+    sys.exit(error.strerror)
+"""
+"""Where no file can have more than a kilobyte: a process of its own, whose output is a pipe."""
 
 
 def test_weights_are_read_back(tmp_path: Path) -> None:
@@ -27,11 +30,11 @@ def test_weights_are_read_back(tmp_path: Path) -> None:
     assert torch.equal(one.weight, other.weight)
 
 
-@pytest.mark.usefixtures("almost_full")
 def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "w.pt"
     file.write_bytes(b"before")
-    with pytest.raises(OSError, match="File too large"):
-        save_weights(nn.Linear(100, 100), file)
+    command = [sys.executable, "-c", ALMOST_FULL, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (1, "File too large")
     assert file.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [file]
