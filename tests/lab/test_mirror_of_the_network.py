@@ -226,15 +226,25 @@ def _delays_are_those_of_the_links(network: Network, follower: Follower, changed
     mirror, down = follower.mirror, follower.mirror.down
     start_s = changed_s + 2.0  # probes that had left before are told by then
     told: Counter[str] = Counter()
-    while len(told) < len(network.switches) or min(told.values()) < PROBES:
-        message = follower.hear()
-        if isinstance(message, LinkDelays) and message.t_s > start_s:
-            told[message.datapath] += 1
-    measured_ms = mirror.probes.delay_ms(start_s, np.inf)
-    shape = shapes(network.topology, FAULTS)
-    for hop in network.topology.core_directions:
-        measured, link = measured_ms[mirror.indexing.link[hop]], network.topology.link_between[hop]
-        if hop in down:
-            assert np.isnan(measured)
-        else:
-            assert shape[link].delay_ms - 1 < measured < shape[link].delay_ms + 5, hop
+    shape, between = shapes(network.topology, FAULTS), network.topology.link_between
+
+    def hear_of_all() -> dict[DirectedLink, float]:
+        """What each link is off by, once all have been probed as often again."""
+        told.clear()
+        while len(told) < len(network.switches) or min(told.values()) < PROBES:
+            message = follower.hear()
+            if isinstance(message, LinkDelays) and message.t_s > start_s:
+                told[message.datapath] += 1
+        measured_ms = mirror.probes.delay_ms(start_s, np.inf)
+        return {
+            hop: measured_ms[mirror.indexing.link[hop]] - shape[between[hop]].delay_ms
+            for hop in network.topology.core_directions
+        }
+
+    # A busy machine makes probes late; the more there are, the nearer is the least of them.
+    deadline_s = time.monotonic() + PATIENCE_S
+    off_ms = hear_of_all()
+    while not all(hop in down or -1 < off < 5 for hop, off in off_ms.items()):
+        assert time.monotonic() < deadline_s, off_ms
+        off_ms = hear_of_all()
+    assert all(np.isnan(off_ms[hop]) for hop in down)
