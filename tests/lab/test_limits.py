@@ -15,7 +15,6 @@ from testbed.network import Network
 pytestmark = [
     pytest.mark.sandbox,
     pytest.mark.topology("tests/lab/zones.yaml"),
-    pytest.mark.usefixtures("runtime"),
 ]
 
 LIMIT_BPS = 4e6
