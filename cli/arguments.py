@@ -1,10 +1,12 @@
-"""Numbers on the command line: types for argparse, which refuse what makes no sense."""
+"""Words of the command line: types of numbers for argparse, which refuse what makes no sense."""
 
 from __future__ import annotations
 
 import argparse
 import math
 from collections.abc import Callable
+
+HELP_WORDS = ("-h", "--help")
 
 _SEEDS = 1 << 63
 """All generators of random numbers take seeds below it, and every document holds them."""

@@ -25,6 +25,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.report import NAMES, Report, Step
+from cli.arguments import HELP_WORDS
 from cli.errors import UserError
 from cli.execution import as_user_errors
 from cli.output import messages, print_json, results
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one benchmark, or list them."""
-    if arguments.name is None and {"-h", "--help"} & set(arguments.passed_on):
+    if arguments.name is None and not set(HELP_WORDS).isdisjoint(arguments.passed_on):
         arguments.show_help()
         return 0
     if arguments.name is None and arguments.passed_on:

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol, cast
 
+from cli.arguments import HELP_WORDS
+
 VERBS = {
     "demo": "the three scenarios on the Abilene network: plain controller against twin",
     "run": "run one playbook under one policy",
@@ -50,8 +52,6 @@ exit codes:
   3    this machine cannot do it, or could not carry it: the run is not valid
   130  interrupted (Ctrl-C, SIGTERM, a session that drops)
 """
-
-_HELP = ("-h", "--help")
 
 
 class Verb(Protocol):
@@ -160,8 +160,8 @@ def _verb_parser(name: str, verb: Verb) -> argparse.ArgumentParser:
 def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
     if parser.get_default("passed_on") is None:
         return parser.parse_args(words)
-    of_others = [word for word in words[1:] if word in _HELP]
-    own = [*words[:1], *(word for word in words[1:] if word not in _HELP)]
+    of_others = [word for word in words[1:] if word in HELP_WORDS]
+    own = [*words[:1], *(word for word in words[1:] if word not in HELP_WORDS)]
     arguments, unknown = parser.parse_known_args(own)
     arguments.passed_on = [*unknown, *of_others]
     return arguments

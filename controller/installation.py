@@ -270,7 +270,8 @@ class Installation:
         confirmed = self.confirmed()
         given_up = [flow for flow in self._unfollowed if pair_of(flow) in confirmed]
         entries = {flow: self._unfollowed.pop(flow) for flow in given_up}
-        self._commit(remove(e for flow, e in entries.items() if flow not in self.routes))
+        if free := remove(e for flow, e in entries.items() if flow not in self.routes):
+            self._commit(free)
 
     @property
     def found(self) -> bool:
