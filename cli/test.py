@@ -16,7 +16,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 _UNIT = ("tests/unit",)
-_ALL = ("tests/unit", "tests/lab", "tests/kernel")
+_ALL = ("tests/unit", "tests/kernel", "tests/lab")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import IO
@@ -23,6 +24,7 @@ from typing import IO
 import msgspec
 
 from generators.iperf import (
+    FEWEST_PACKETS,
     Connected,
     FlowMeter,
     StreamMeter,
@@ -38,9 +40,9 @@ from generators.replay_servers import Server, ServerPort, start_servers
 from testbed.host_exec import HostExec
 
 _LEAD_S = 1.0
-"""How long before its first packet is due, at least, a client is started.
+"""How long before it is handed its first packet, at least, a client is started.
 
-Its first datagram leaves at once, so that the flow is known at the server when the rest begins.
+One of UDP sends a datagram by itself at once, so that the flow is known when the rest begins.
 """
 
 _LAUNCH_GAP_S = 0.005
@@ -386,10 +388,20 @@ def _launches(streams: Iterable[Stream]) -> list[tuple[float, Stream]]:
     """When to start the client of each stream, from the schedule's start: just early enough."""
     launches: list[tuple[float, Stream]] = []
     next_s = inf
-    for stream in sorted(streams, key=lambda stream: stream.start_s, reverse=True):
-        next_s = min(stream.start_s - _LEAD_S, next_s - _LAUNCH_GAP_S)
+    wanted = [(_wanted_s(stream), stream) for stream in streams]
+    for wanted_s, stream in sorted(wanted, key=lambda one: one[0], reverse=True):
+        next_s = min(wanted_s, next_s - _LAUNCH_GAP_S)
         launches.append((next_s, stream))
     return launches[::-1]
+
+
+def _wanted_s(stream: Stream) -> float:
+    """When its client should be started: when the packet is due that it sends by itself, unless
+    the next one, which it is handed, follows too soon."""
+    if stream.transport == "tcp":
+        return stream.start_s - _LEAD_S
+    (_, first_s), (_, second_s) = islice(stream.due(), FEWEST_PACKETS)
+    return min(first_s, second_s - _LEAD_S)
 
 
 def _busy_s(stream: Stream) -> float:

@@ -26,6 +26,8 @@ _INIT = Path(__file__).with_name("guest-init")
 _LARGE_XSTATE = Path(__file__).with_name("large_xstate.c")
 _MEMORY = "4096M"
 _PATIENCE_S = 3600.0
+_NICENESS = -5
+"""Its tests are about time, and other tests may run beside it."""
 _PASSED_ON = ("HOME", "LANG", "PATH", "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
 
 
@@ -50,45 +52,56 @@ def missing() -> str | None:
     return None
 
 
-def run(argv: Sequence[str], results: Path, timeout_s: float) -> Outcome:
-    """Boot, run `argv` in the current folder as root of the guest, and switch off.
+class Guest:
+    """A guest that runs a command in the current folder as its root, and then switches off.
 
     The guest sees all files of this machine; it writes to a copy in memory, except in `results`,
     which must be an empty directory of ours.
-
-    Raises:
-        GuestError: the guest died or took longer than `timeout_s`.
     """
-    results = results.resolve()
-    exports = [
-        f"export {name}={shlex.quote(os.environ[name])}"
-        for name in _PASSED_ON
-        if name in os.environ
-    ]
-    lines = [*exports, f"cd {shlex.quote(str(Path.cwd()))}", f"exec {shlex.join(argv)}"]
-    (results / "command").write_text("\n".join(lines) + "\n")
-    with (results / "console").open("wb") as console:
-        guest = subprocess.Popen(
-            _command_line(results),
-            # The guest's memory is a file there, which must allow executable mappings.
-            env={**os.environ, "TMPDIR": "/dev/shm", **_preloaded(results)},
-            stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        guest.wait(timeout_s)
-    except subprocess.TimeoutExpired as error:
-        raise GuestError(f"not done after {timeout_s:g} s:\n{_last_words(results)}") from error
-    finally:
-        # Every process of the guest is one of ours.
+
+    def __init__(self, argv: Sequence[str], results: Path) -> None:
+        self._results = results.resolve()
+        exports = [
+            f"export {name}={shlex.quote(os.environ[name])}"
+            for name in _PASSED_ON
+            if name in os.environ
+        ]
+        lines = [*exports, f"cd {shlex.quote(str(Path.cwd()))}", f"exec {shlex.join(argv)}"]
+        (results / "command").write_text("\n".join(lines) + "\n")
+        with (results / "console").open("wb") as console:
+            self._process = subprocess.Popen(
+                _command_line(self._results),
+                # The guest's memory is a file there, which must allow executable mappings.
+                env={**os.environ, "TMPDIR": "/dev/shm", **_preloaded(self._results)},
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self, timeout_s: float) -> Outcome:
+        """How the command has ended, once the guest is off.
+
+        Raises:
+            GuestError: the guest died, or takes longer than `timeout_s` from now.
+        """
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired as error:
+            words = _last_words(self._results)
+            raise GuestError(f"not done after {timeout_s:g} s more:\n{words}") from error
+        finally:
+            self.kill()
+        if not (self._results / "status").exists():
+            raise GuestError(_last_words(self._results))
+        status = int((self._results / "status").read_text())
+        return Outcome(status, _read(self._results / "output"))
+
+    def kill(self) -> None:
+        """Be rid of every process of the guest: each is one of ours."""
         with suppress(ProcessLookupError):
-            os.killpg(guest.pid, signal.SIGKILL)
-        guest.wait()
-    if not (results / "status").exists():
-        raise GuestError(_last_words(results))
-    return Outcome(int((results / "status").read_text()), _read(results / "output"))
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 def _has_large_xstate() -> bool:
@@ -106,7 +119,9 @@ def _preloaded(folder: Path) -> dict[str, str]:
 
 
 def _command_line(results: Path) -> list[str]:
+    first = ["nice", "-n", str(_NICENESS)] if os.geteuid() == 0 else []
     return [
+        *first,
         shutil.which("linux.uml") or "linux",
         f"mem={_MEMORY}",
         *("rootfstype=hostfs", "rootflags=/", "ro", f"init={_INIT.resolve()}"),
@@ -130,7 +145,7 @@ def main() -> int:
         sys.exit(reason)
     with tempfile.TemporaryDirectory(prefix="twinbed-uml-") as results:
         try:
-            outcome = run(sys.argv[1:], Path(results), _PATIENCE_S)
+            outcome = Guest(sys.argv[1:], Path(results)).wait(_PATIENCE_S)
         except GuestError as error:
             sys.exit(str(error))
     sys.stdout.write(outcome.output)

@@ -23,7 +23,7 @@ from topologies.catalogue import load_topology
 from topologies.model import Topology
 
 INSIDE = "TWINBED_TEST_INSIDE"
-TIMEOUT_S = 240
+TIMEOUT_S = 480
 
 
 def pytest_configure(config: pytest.Config) -> None:

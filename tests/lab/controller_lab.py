@@ -21,7 +21,7 @@ from testbed.network import Network
 from topologies.model import Topology
 
 M = TypeVar("M")
-PATIENCE_S = 15.0
+PATIENCE_S = 45.0
 
 _LISTENING = ["ss", "-Hlun", "sport = :2112"]
 """Prints irtt's server once it listens, else nothing; see ss(8)."""

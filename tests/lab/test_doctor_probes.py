@@ -20,7 +20,7 @@ from testbed.reference.capacity import Capacity
 from testbed.reference.delay import Delay
 from testbed.reference.rate import Tcp
 
-TIMEOUT_S = 100
+TIMEOUT_S = 300
 DOCTOR = [sys.executable, "-m", "cli", "doctor", "--json"]
 HANGING = "sleep 86399"
 

@@ -16,7 +16,7 @@ from results.run_directory import Event, RunDirectory, read_lines
 from testbed.labs import running_labs
 
 PLAYBOOK = Path(__file__).parent / "small.yaml"
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 CLI = [sys.executable, "-m", "cli"]
 
 

@@ -73,6 +73,19 @@ def test_everything_sent_on_free_links_is_received_and_recorded(tmp_path: Path) 
     assert len(flood) >= 10
 
 
+def test_the_first_packet_of_a_rare_pair_is_not_early(tmp_path: Path) -> None:
+    (stream,) = plan(Schedule(("a", "b"), 4.0, np.array([[[0, 1100.0], [0, 0]]])))
+    due_s = [at_s for _, at_s in stream.due()]
+    assert due_s[1] - due_s[0] > 1.0
+    with open_namespaces(*HOSTS) as lab:
+        run, t0_s = replay(lab, [stream], tmp_path / "traffic.jsonl")
+        run.wait(20)
+    assert run.problems == ()
+    _, received = read(tmp_path / "traffic.jsonl")
+    assert sum(interval.packets for interval in received) == len(due_s)
+    assert received[0].start_s >= t0_s + due_s[0]
+
+
 def test_a_bottleneck_shows_as_loss_and_delay(tmp_path: Path) -> None:
     streams = [Stream("a", "b", False, (PlannedSegment(4e6, 0.0, 3.0),))]
     with open_namespaces(*HOSTS) as lab:
@@ -179,9 +192,8 @@ def test_tcp_connects_again_to_a_receiver_that_is_back(tmp_path: Path) -> None:
         streams = [tcp_stream("a", "b", 1e6, 2.0, 2.0, 2.0)]
         run, t0_s = replay(lab, streams, tmp_path / "traffic.jsonl")
         await_instant(t0_s + 1.5)
-        crashed_s = time.monotonic()
+        run.host_crashed("b", time.monotonic())
         lab.hosts.kill_all("b")
-        run.host_crashed("b", crashed_s)
         await_instant(t0_s + 3.0)
         run.host_restarted("b")
         run.wait(20)

@@ -18,7 +18,7 @@ from results.run_directory import Event, RunDirectory, read_lines
 from testbed.labs import RunningLab, running_labs
 
 PLAYBOOK = Path(__file__).parent / "small.yaml"
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 
 
 def start(out: Path, policy: str = "twin") -> subprocess.Popen[str]:

@@ -11,7 +11,7 @@ from results.run_directory import Event, RunDirectory, read_lines
 from twin.records import Mirrored, TwinRecord
 
 PLAYBOOK = Path(__file__).parent / "controller-crash.yaml"
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 
 
 def test_the_run_and_its_twin_go_on(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from twin.records import Decision, Mirrored, TwinRecord
 
 PLAYBOOK = Path(__file__).parent / "twin-crash.yaml"
 POLICY = "swinging_policy:Swinging"
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 SYNCHRONISED_S = 2.0
 """From its process's start until it mirrors the network, and until it decides."""
 CUT = ("s1", "s2")

@@ -13,7 +13,7 @@ from results.run_directory import RunDirectory
 from testbed.modes import missing_programs
 
 PLAYBOOK = Path(__file__).parent / "small.yaml"
-TIMEOUT_S = 150
+TIMEOUT_S = 300
 needs_frr = pytest.mark.skipif(
     missing_programs("ospf") != (), reason="FRR is not installed: apt-get install frr"
 )

@@ -17,7 +17,7 @@ import pytest
 from results.run_directory import RunDirectory
 
 SMALL = Path(__file__).parent / "small.yaml"
-TIMEOUT_S = 100
+TIMEOUT_S = 300
 
 
 def start(playbook: Path, out: Path) -> subprocess.Popen[str]:
@@ -34,11 +34,11 @@ def verdict_of(run: subprocess.Popen[str]) -> dict[str, Any]:
     return document
 
 
-def await_traffic(out: Path) -> None:
-    """Wait until the workload has begun."""
+def await_event(event: str, out: Path) -> None:
+    """Wait until the run in `out` has come to `event`."""
     deadline_s = time.monotonic() + TIMEOUT_S
-    while not any("traffic-start" in file.read_text() for file in out.glob("*/events.jsonl")):
-        assert time.monotonic() < deadline_s, "there was no traffic"
+    while not any(event in file.read_text() for file in out.glob("*/events.jsonl")):
+        assert time.monotonic() < deadline_s, f"no {event}"
         time.sleep(0.02)
 
 
@@ -85,8 +85,9 @@ def test_a_tightened_bound_makes_a_run_degraded(tmp_path: Path) -> None:
 
 def test_a_run_beside_other_load_is_not_called_valid(tmp_path: Path) -> None:
     run = start(SMALL, tmp_path)
-    await_traffic(tmp_path)
+    await_event("traffic-start", tmp_path)
     with busy_machine():
-        document = verdict_of(run)
+        await_event("traffic-end", tmp_path)
+    document = verdict_of(run)
     assert document["verdict"] == "invalid"
     assert any("busy for" in reason for reason in document["reasons"])

@@ -16,7 +16,7 @@ from testbed.network import Network
 FAMILIES = [socket.AF_INET, *([socket.AF_INET6] if ipv6.available() else [])]
 """What hosts here speak."""
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
 _SEND_AGAIN_S = 0.5
 _STRAGGLERS_S = 0.05
 _DSCP_OPTIONS = {
