@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from itertools import islice
 from math import inf
+from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
@@ -44,6 +45,8 @@ _LEAD_S = 1.0
 
 One of UDP sends a datagram by itself at once, so that the flow is known when the rest begins.
 """
+_LEAD_UNDER_WAY_S = 0.25
+"""The same once the schedule has begun: that datagram is early by the less."""
 
 _LAUNCH_GAP_S = 0.005
 """Least time between two process starts, so that the first step is no burst of load."""
@@ -385,23 +388,27 @@ class Replay:
 
 
 def _launches(streams: Iterable[Stream]) -> list[tuple[float, Stream]]:
-    """When to start the client of each stream, from the schedule's start: just early enough."""
+    """When to start the client of each stream, from the schedule's start, in order.
+
+    That is when its first packet is due; or, if it is handed one too soon after that, earlier, and
+    those one after the other.
+    """
     launches: list[tuple[float, Stream]] = []
     next_s = inf
-    wanted = [(_wanted_s(stream), stream) for stream in streams]
-    for wanted_s, stream in sorted(wanted, key=lambda one: one[0], reverse=True):
-        next_s = min(wanted_s, next_s - _LAUNCH_GAP_S)
-        launches.append((next_s, stream))
-    return launches[::-1]
+    for stream in sorted(streams, key=_latest_start_s, reverse=True):
+        at_s = _latest_start_s(stream)
+        if at_s < next(stream.due())[1]:
+            at_s = next_s = min(at_s, next_s - _LAUNCH_GAP_S)
+        launches.append((at_s, stream))
+    return sorted(launches, key=itemgetter(0))
 
 
-def _wanted_s(stream: Stream) -> float:
-    """When its client should be started: when the packet is due that it sends by itself, unless
-    the next one, which it is handed, follows too soon."""
-    if stream.transport == "tcp":
-        return stream.start_s - _LEAD_S
-    (_, first_s), (_, second_s) = islice(stream.due(), FEWEST_PACKETS)
-    return min(first_s, second_s - _LEAD_S)
+def _latest_start_s(stream: Stream) -> float:
+    """When the client of `stream` must be started at the latest."""
+    first_s, second_s = (at_s for _, at_s in islice(stream.due(), FEWEST_PACKETS))
+    handed_s = first_s if stream.transport == "tcp" else second_s  # one of UDP sends the first
+    lead_s = _LEAD_S if handed_s < _LEAD_S else _LEAD_UNDER_WAY_S
+    return min(first_s, handed_s - lead_s)
 
 
 def _busy_s(stream: Stream) -> float:
