@@ -291,6 +291,7 @@ def _write(
         run=run_dir.path.name,
         playbook=playbook.name,
         policy=policy,
+        protection=plan.protection,
         seed=request.seed,
         started_at=started.isoformat(timespec="seconds"),
         realtime_minus_monotonic_s=time.time() - time.monotonic(),

@@ -85,6 +85,7 @@ def summarise(recording: Recording) -> Summary:
         run=manifest.run,
         playbook=manifest.playbook,
         policy=manifest.policy,
+        protection=manifest.protection,
         seed=manifest.seed,
         verdict=verdict.level,
         valid=verdict.level != "invalid",

@@ -148,7 +148,7 @@ class Comparison:
     """The rows of all scenarios, in the order in which they were played."""
 
     before: str
-    """Policy."""
+    """Policy and protection."""
     after: str
     rows: tuple[Row, ...]
     reasons: tuple[str, ...]
@@ -202,8 +202,8 @@ def compare(before: Sequence[Summary], after: Sequence[Summary]) -> Comparison:
         played = " against ".join(", ".join(sorted({s.playbook for s in side})) for side in sides)
         raise ValueError(f"there is no playbook on both sides ({played or 'no runs'})")
     return Comparison(
-        before=_policies(before),
-        after=_policies(after),
+        before=_side(before),
+        after=_side(after),
         rows=tuple(row for playbook in common for row in _rows(playbook, before, after)),
         reasons=(
             *(f"{run.run}: {reason}" for run in (*before, *after) for reason in run.reasons),
@@ -264,8 +264,8 @@ def _unlike(playbook: str, before: Sequence[Summary], after: Sequence[Summary]) 
         yield f"{playbook}: the seeds differ ({seeds[0]} before, {seeds[1]} after)"
 
 
-def _policies(summaries: Iterable[Summary]) -> str:
-    return ", ".join(dict.fromkeys(summary.policy for summary in summaries))
+def _side(summaries: Iterable[Summary]) -> str:
+    return ", ".join(dict.fromkeys(summary.under for summary in summaries))
 
 
 def _row_document(row: Row) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _both(foreseen: Mapping[str, Any] | None) -> list[Series]:
 def _comparison_plans(before: Summary, after: Summary) -> Iterator[_Plan]:
     def both(*path: str) -> list[Series]:
         sides = ((before, "b"), (after, "a"))
-        return _present((one.policy, _at(one.details, path), style) for one, style in sides)
+        return _present((one.under, _at(one.details, path), style) for one, style in sides)
 
     requested = _at(after.details, ("series", "requested_mbps"))
     traffic = [*_present([("requested", requested, "muted")]), *both("series", "goodput_mbps")]

@@ -31,7 +31,7 @@ def run_report(run: ReportedRun) -> str:
     summary = run.summary
     return render(
         "run.html.j2",
-        title=f"{summary.playbook} · {summary.policy}",
+        title=f"{summary.playbook} · {summary.under}",
         run=run,
         tiles=_tiles(summary),
         charts=pictures.run_charts(run),
@@ -97,12 +97,12 @@ def _scenario(
         "rows": [row for row in comparison.rows if row.scenario == name],
         "charts": pictures.comparison_charts(before, after),
         "networks": [
-            (f"{run.summary.policy}, {caption}", network)
+            (f"{run.summary.under}, {caption}", network)
             for run in runs
             for caption, network in pictures.networks(run, small=True)[-1:]
         ],
         "outages": [
-            (run.summary.policy, chart)
+            (run.summary.under, chart)
             for run in runs
             if (chart := pictures.outage_chart(run, longest_ms))
         ],

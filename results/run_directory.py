@@ -26,6 +26,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     playbook: str
     policy: str
+    protection: str = "none"
+    """Who leads packets round a failure before the controller does."""
     seed: int
     started_at: str
     """ISO 8601, UTC."""

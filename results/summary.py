@@ -21,6 +21,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     playbook: str
     policy: str
+    protection: str = "none"
     seed: int
     verdict: Level
     valid: bool
@@ -34,6 +35,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, Any]
     """What stands behind them: notes, distributions, series over time (times are seconds after
     measuring began)."""
+
+    @property
+    def under(self) -> str:
+        """What it was run under, in words."""
+        return self.policy if self.protection == "none" else f"{self.policy} with {self.protection}"
 
     def document(self) -> dict[str, Any]:
         """Return the summary as plain values without its details, as `--json` prints it."""

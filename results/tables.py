@@ -54,7 +54,7 @@ def comparison_table(comparison: Comparison) -> Table:
 def figures_table(summary: Summary) -> Table:
     """Return the figures of one run for a terminal."""
     caption = "\n".join(_complaints(summary.reasons, summary.warnings)) or None
-    title = f"{summary.playbook} under {summary.policy} ({_VERDICTS[summary.verdict]})"
+    title = f"{summary.playbook} under {summary.under} ({_VERDICTS[summary.verdict]})"
     table = Table(box=SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
     table.add_column(title, no_wrap=True)
     table.add_column("", justify="right")

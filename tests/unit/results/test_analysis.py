@@ -126,6 +126,7 @@ def test_the_summary_is_written_as_plain_json(tmp_path: Path) -> None:
         "run",
         "playbook",
         "policy",
+        "protection",
         "seed",
         "verdict",
         "valid",

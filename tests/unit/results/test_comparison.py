@@ -17,6 +17,7 @@ def summary(policy: str, seed: int = 1, playbook: str = "high-load", **metrics: 
         run=f"{playbook}-{policy}-{seed}",
         playbook=playbook,
         policy=policy,
+        protection=metrics.pop("protection", "none"),
         seed=seed,
         verdict=(verdict := metrics.pop("verdict", "valid")),
         valid=verdict != "invalid",
@@ -43,6 +44,14 @@ def test_an_outage_names_the_kinds_of_fault_that_it_is_about() -> None:
     labels = [row.label for row in compare([sides[0]], [sides[1]]).rows]
     assert labels == ["goodput", "outage, median (link-down, switch-crash)"]
     assert "outage, median (link-down, switch-crash)" in shown(figures_table(sides[0]))
+
+
+def test_runs_that_differ_in_their_protection_are_told_apart() -> None:
+    plain = summary("twin", goodput_mbps=1.0)
+    protected = summary("twin", goodput_mbps=1.0, protection="fast-failover")
+    comparison = compare([plain], [protected])
+    assert (comparison.before, comparison.after) == ("twin", "twin with fast-failover")
+    assert "under twin with fast-failover (valid)" in shown(figures_table(protected))
 
 
 def test_what_only_a_twin_could_say_is_a_dash_without_one() -> None:
