@@ -30,8 +30,8 @@ def comparison_table(comparison: Comparison) -> Table:
     table.add_column("", no_wrap=True)
     for heading in (
         "paper:\nbefore → after",
-        f"before:\n{comparison.before}",
-        f"after:\n{comparison.after}",
+        f"before:\n{_in_lines(comparison.before)}",
+        f"after:\n{_in_lines(comparison.after)}",
         "\nchange",
     ):
         table.add_column(heading, justify="right")
@@ -49,6 +49,11 @@ def comparison_table(comparison: Comparison) -> Table:
             )
         table.add_section()
     return table
+
+
+def _in_lines(side: str) -> str:
+    """Room for it in 80 columns: rich breaks at blanks alone, and cuts off what is longer."""
+    return side.replace("-", "-\n")
 
 
 def figures_table(summary: Summary) -> Table:

@@ -51,6 +51,7 @@ def test_runs_that_differ_in_their_protection_are_told_apart() -> None:
     protected = summary("twin", goodput_mbps=1.0, protection="fast-failover")
     comparison = compare([plain], [protected])
     assert (comparison.before, comparison.after) == ("twin", "twin with fast-failover")
+    assert "…" not in shown(comparison_table(comparison))
     assert "under twin with fast-failover (valid)" in shown(figures_table(protected))
 
 
