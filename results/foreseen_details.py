@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from results.metrics import foresight
 from results.metrics.foresight import Foreseen
 from results.metrics.prediction import DelayComparison
@@ -25,7 +27,7 @@ def foreseen_document(
         }
     if loads is not None:
         directions, accuracies = recording.topology.core_directions, loads.accuracy_percent()
-        busiest = int(loads.measured.sum(axis=0).argmax())
+        busiest = int(np.nansum(loads.measured, axis=0).argmax())
         document["load_mbps"] = {
             "points": loads.points() / 1e6,
             "busiest": directions[busiest],

@@ -109,7 +109,7 @@ class ForecastWatch:
             self._waiting.append(_Forecast(now_s, begin_s, horizon, *row, past[-1], mean))
 
     def scored(self, now_s: float, interval: Interval, routing: Ways) -> list[ForecastScored]:
-        """Score the forecasts of a complete interval; one with gaps scores none.
+        """Score the forecasts of an interval by what was counted in it; without that, none.
 
         The link loads forecast are those of the forecast traffic on the routes of the interval:
         where traffic goes is decided, not forecast.
@@ -117,7 +117,7 @@ class ForecastWatch:
         due = [f for f in self._waiting if abs(f.start_s - interval.start_s) < 1e-3]
         self._waiting = [f for f in self._waiting if f.start_s > interval.start_s + 1e-3]
         cores = slice(self._model.indexing.cores)
-        if np.isnan(interval.od_bps).any() or np.isnan(interval.link_bps[cores]).any():
+        if np.isnan(interval.od_bps).all():
             return []
         return [
             ForecastScored(
@@ -131,11 +131,11 @@ class ForecastWatch:
                 od_upper_bps=_numbers(forecast.upper_bps),
                 od_persistence_bps=_numbers(forecast.persistence_bps),
                 od_mean_bps=_numbers(forecast.mean_bps),
-                od_actual_bps=_numbers(interval.od_bps),
+                od_actual_bps=_with_gaps(interval.od_bps),
                 link_forecast_bps=_numbers(
                     self._model.predict(routing, forecast.od_bps).offered_bps[cores]
                 ),
-                link_actual_bps=_numbers(interval.link_bps[cores]),
+                link_actual_bps=_with_gaps(interval.link_bps[cores]),
             )
             for forecast in due
         ]
@@ -185,3 +185,7 @@ def _max_utilisation(
 
 def _numbers(values: FloatArray) -> tuple[float, ...]:
     return tuple(values.tolist())
+
+
+def _with_gaps(values: FloatArray) -> tuple[float | None, ...]:
+    return tuple(None if np.isnan(value) else float(value) for value in values)

@@ -44,9 +44,10 @@ class ForecastScored(Record, frozen=True, tag="forecast-scored"):
     """The naive forecast: the last complete interval before `made_at_s`."""
     od_mean_bps: tuple[float, ...]
     """The other naive forecast: the mean of all intervals seen before `made_at_s`."""
-    od_actual_bps: tuple[float, ...]
+    od_actual_bps: tuple[float | None, ...]
+    """None where there were no counters, or none to be trusted."""
     link_forecast_bps: tuple[float, ...]
-    link_actual_bps: tuple[float, ...]
+    link_actual_bps: tuple[float | None, ...]
     od_lower_bps: tuple[float, ...] = ()
     """Nine in ten actual rates are expected between these and `od_upper_bps`; none: no band."""
     od_upper_bps: tuple[float, ...] = ()

@@ -24,10 +24,12 @@ class Foreseen:
     """Of each row: from when to when, in seconds of CLOCK_MONOTONIC."""
     predicted: FloatArray
     measured: FloatArray
+    """NaN where it was not."""
 
     def points(self) -> FloatArray:
         """(at most `MOST_POINTS`, 2): measured, predicted."""
-        both = np.column_stack([self.measured.ravel(), self.predicted.ravel()])
+        known = ~np.isnan(self.measured)
+        both = np.column_stack([self.measured[known], self.predicted[known]])
         picked = np.linspace(0, len(both) - 1, min(len(both), MOST_POINTS))
         return np.asarray(both[picked.round().astype(int)])
 
@@ -51,7 +53,7 @@ def link_loads(twin: Iterable[TwinRecord], window: Window) -> Foreseen | None:
     return Foreseen(
         spans=[(record.start_s, record.end_s) for record in scored],
         predicted=np.array([record.link_forecast_bps for record in scored]),
-        measured=np.array([record.link_actual_bps for record in scored]),
+        measured=np.array([record.link_actual_bps for record in scored], float),
     )
 
 

@@ -56,9 +56,12 @@ class ForecastAccuracy:
 
 
 def wape(forecast: FloatArray, actual: FloatArray) -> float | None:
-    """Return sum |forecast - actual| / sum |actual|; None if nothing was there."""
-    total = float(np.abs(actual).sum())
-    return float(np.abs(forecast - actual).sum()) / total if total > 0 else None
+    """Return sum |forecast - actual| / sum |actual| where the actual is known (no NaN).
+
+    None if nothing was there.
+    """
+    total = float(np.nansum(np.abs(actual)))
+    return float(np.nansum(np.abs(forecast - actual))) / total if total > 0 else None
 
 
 def forecast_accuracy(
@@ -74,7 +77,7 @@ def forecast_accuracy(
     ]
     if not scored:
         return None
-    actual = np.array([r.od_actual_bps for r in scored])
+    actual = np.array([r.od_actual_bps for r in scored], float)
     od_wape = wape(np.array([r.od_forecast_bps for r in scored]), actual)
     persistence = wape(np.array([r.od_persistence_bps for r in scored]), actual)
     mean = wape(np.array([r.od_mean_bps for r in scored]), actual)
@@ -88,7 +91,7 @@ def forecast_accuracy(
         od_mean_wape=mean,
         link_wape=wape(
             np.array([r.link_forecast_bps for r in scored]),
-            np.array([r.link_actual_bps for r in scored]),
+            np.array([r.link_actual_bps for r in scored], float),
         ),
         od_coverage=_coverage(scored),
     )
@@ -98,10 +101,10 @@ def _coverage(scored: Sequence[ForecastScored]) -> float | None:
     banded = [r for r in scored if r.od_upper_bps]
     if not banded:
         return None
-    actual = np.array([r.od_actual_bps for r in banded])
+    actual = np.array([r.od_actual_bps for r in banded], float)
     above = actual >= np.array([r.od_lower_bps for r in banded])
     below = actual <= np.array([r.od_upper_bps for r in banded])
-    return float((above & below).mean())
+    return float((above & below)[~np.isnan(actual)].mean())
 
 
 def horizons(twin: Iterable[TwinRecord]) -> list[int]:

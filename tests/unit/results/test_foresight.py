@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -52,6 +53,14 @@ def test_each_link_is_judged_by_its_own_errors() -> None:
     assert found.spans == [(10.0, 12.0), (12.0, 14.0)]
     assert found.accuracy_percent() == [pytest.approx(85.0), pytest.approx(87.5), None]
     assert link_loads(records, Window(0.0, 5.0)) is None
+
+
+def test_a_link_that_was_not_counted_is_left_out() -> None:
+    gap = msgspec.structs.replace(scored(12.0, (9.0, 99.0, 3.0)), link_actual_bps=(10.0, None, 0.0))
+    found = link_loads([scored(10.0, (12.0, 20.0, 0.0)), gap], WINDOW)
+    assert found is not None
+    assert found.accuracy_percent()[:2] == [pytest.approx(85.0), pytest.approx(100.0)]
+    assert len(found.points()) == 5
 
 
 def test_delays_keep_their_pairs_of_figures() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from recorded_run import triangle
 
@@ -55,6 +56,15 @@ def test_accuracy_is_one_minus_wape_and_skill_is_against_the_best_naive_forecast
     assert accuracy.skill == pytest.approx(1 - 20 / 80)
     assert accuracy.link_wape == pytest.approx(0.1)
     assert horizons(records) == [1, 2]
+
+
+def test_what_could_not_be_counted_is_not_scored() -> None:
+    known, partly = scored(1.0, 110.0, 100.0), scored(2.0, 900.0, 100.0)
+    gaps = {"od_actual_bps": (None, 100.0), "link_actual_bps": (None,)}
+    accuracy = forecast_accuracy([known, msgspec.structs.replace(partly, **gaps)], WINDOW)
+    assert accuracy is not None
+    assert accuracy.accuracy_percent == pytest.approx(100 * (1 - 10 / 300))
+    assert accuracy.link_wape == pytest.approx(0.1)
 
 
 def test_no_forecast_no_accuracy() -> None:

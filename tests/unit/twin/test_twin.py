@@ -187,6 +187,16 @@ def test_a_silent_switch_is_imputed_scored_and_no_alarm() -> None:
     assert gap.actual_bps == pytest.approx((0, 3e6, 0, 0), abs=5e4)
     assert gap.vae_bps == pytest.approx(gap.actual_bps, abs=5e4)
     assert gap.linear_bps == pytest.approx(gap.actual_bps, abs=5e4)
+    during = [
+        r
+        for r in records
+        if isinstance(r, ForecastScored) and gap.start_s < r.start_s and r.end_s < gap.end_s
+    ]
+    assert during
+    of_pairs = dict(zip(SQUARE.od_pairs, during[0].od_actual_bps, strict=True))
+    assert {pair for pair, actual in of_pairs.items() if actual is None} == {
+        pair for pair in SQUARE.od_pairs if pair[0] == "h1"
+    }
     assert not [r for r in records if isinstance(r, Alarm | Decision)]
 
 
