@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.report import Interval, Machine, Report, Step
+from playbooks.runner import Interrupted
 from testbed.reference.errors import MeasurementError
 from testbed.reference.targets import Target
 
@@ -32,8 +33,20 @@ class Part:
     judge: Callable[[Any | None], Verdict]
 
 
+class CutShort(Interrupted):
+    """A benchmark was interrupted; `report` has the parts that were done."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self.report = report
+
+
 def carry_out(bench: str, machine: Machine, parts: Sequence[Part], step: Step) -> Report:
-    """Measure all parts; one that cannot be measured leaves its targets unmet."""
+    """Measure all parts; one that cannot be measured leaves its targets unmet.
+
+    Raises:
+        CutShort: Ctrl-C, or what counts as it, came in the middle.
+    """
     rows: list[dict[str, Any]] = []
     targets: list[Target] = []
     beside: defaultdict[str, dict[str, float | None]] = defaultdict(dict)
@@ -45,6 +58,9 @@ def carry_out(bench: str, machine: Machine, parts: Sequence[Part], step: Step) -
         except MeasurementError as error:
             figures = None
             rows.append({"what": part.what, "failed": str(error)})
+        except (KeyboardInterrupt, Interrupted):
+            done = Report(bench, machine, rows, targets, beside, intervals, complete=False)
+            raise CutShort(done) from None
         else:
             rows.append({"what": part.what, "figures": msgspec.to_builtins(figures)})
         verdict = part.judge(figures)
@@ -66,4 +82,5 @@ def joined(first: Report, second: Report) -> Report:
             name: {**first.beside.get(name, {}), **second.beside.get(name, {})} for name in columns
         },
         intervals={**first.intervals, **second.intervals},
+        complete=first.complete and second.complete,
     )

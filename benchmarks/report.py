@@ -77,11 +77,13 @@ class Report(msgspec.Struct, frozen=True):
     intervals: Mapping[str, Interval] = {}
     """How sure measured figures are, by target, where that is known; those of other things by
     "target, name"."""
+    complete: bool = True
+    """False: it was interrupted, and whatever was to come is missing."""
 
     @property
     def passed(self) -> bool:
-        """Whether every target is met."""
-        return all(target.met for target in self.targets)
+        """Whether everything was measured, and every target is met."""
+        return self.complete and all(target.met for target in self.targets)
 
 
 def this_machine(backend: str | None = None) -> Machine:

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks import telemetry_loss_lab, traffic_history
 from benchmarks.decider import Decider
 from benchmarks.imputation_gaps import LOAD_ERROR, untold
-from benchmarks.parts import carry_out, joined
+from benchmarks.parts import CutShort, carry_out, joined
 from benchmarks.report import Report, Step, this_machine
 from generators.gaps import BoolArray
 from generators.schedule import FloatArray
@@ -75,7 +75,10 @@ def run(arguments: argparse.Namespace, step: Step) -> Report:
         return modelled
     seed = arguments.seed
     in_labs = telemetry_loss_lab.parts(arguments.topology, arguments.history, seed, _LOST)
-    return joined(modelled, carry_out("telemetry-loss", machine, list(in_labs), step))
+    try:
+        return joined(modelled, carry_out("telemetry-loss", machine, list(in_labs), step))
+    except CutShort as interrupted:
+        raise CutShort(joined(modelled, interrupted.report)) from None
 
 
 class _Bench:

@@ -1,6 +1,7 @@
 """Measure something against its targets; without a NAME, list what can be measured.
 
-Exit code 0: all targets are met; 1: not all; 3: this machine cannot measure it.
+Exit code 0: all targets are met; 1: not all; 3: this machine cannot measure it. After Ctrl-C the
+parts that were done are shown.
 Words that are not known here go to the benchmark; `twinbed bench NAME --help` lists its own.
 
 examples:
@@ -24,6 +25,7 @@ from typing import Any, Protocol, cast
 from rich.markup import escape
 from rich.table import Table
 
+from benchmarks.parts import CutShort
 from benchmarks.report import NAMES, Report, Step
 from cli.arguments import HELP_WORDS
 from cli.errors import UserError
@@ -74,7 +76,18 @@ def run(arguments: argparse.Namespace) -> int:
         allow_abbrev=False,
     )
     benchmark.add_arguments(parser)
-    report = _carry_out(benchmark, arguments.name, parser.parse_args(arguments.passed_on))
+    options = parser.parse_args(arguments.passed_on)
+    try:
+        report = _carry_out(benchmark, arguments.name, options)
+    except CutShort as interrupted:
+        if interrupted.report.rows:
+            _tell(interrupted.report, arguments)
+        raise KeyboardInterrupt from None
+    _tell(report, arguments)
+    return 0 if report.passed else 1
+
+
+def _tell(report: Report, arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(document(report))
     else:
@@ -82,7 +95,6 @@ def run(arguments: argparse.Namespace) -> int:
         messages.print(verdict(report), highlight=False, markup=True)
     if arguments.markdown is not None:
         _write(arguments.markdown, targets_markdown(report))
-    return 0 if report.passed else 1
 
 
 def _carry_out(benchmark: Benchmark, name: str, options: argparse.Namespace) -> Report:
@@ -92,6 +104,8 @@ def _carry_out(benchmark: Benchmark, name: str, options: argparse.Namespace) -> 
             return benchmark.run(options, progress.step)
     except MeasurementError as error:
         raise UserError(str(error), exit_code=3) from error
+    except CutShort:
+        raise
     except Interrupted:
         raise KeyboardInterrupt from None
 
@@ -105,7 +119,7 @@ def _write(file: Path, text: str) -> None:
 
 def document(report: Report) -> dict[str, Any]:
     """What `--json` prints."""
-    keys = ("bench", "passed", "machine", "rows", "targets", "beside", "intervals")
+    keys = ("bench", "passed", "complete", "machine", "rows", "targets", "beside", "intervals")
     return {key: getattr(report, key) for key in keys}
 
 
@@ -172,11 +186,13 @@ def verdict(report: Report) -> str:
     """One sentence, and what could not be measured."""
     failed = (row for row in report.rows if "failed" in row)
     sentences = [escape(f"{row['what']}: {row['failed']}") for row in failed]
+    if not report.complete:
+        sentences.append("[red]interrupted: this is what had been measured[/]")
     unmet = sum(not target.met for target in report.targets)
     if unmet:
         sentences.append(f"[red]{unmet} of {len(report.targets)} targets are not met[/]")
     elif report.targets:
-        sentences.append("all targets are met")
+        sentences.append("all targets are met" if report.complete else "its targets are met")
     else:
         sentences.append("nothing of this has a target")
     return "\n".join(sentences)

@@ -7,11 +7,12 @@ import pytest
 
 from benchmarks import planned_reroute, table_installation
 from benchmarks.bare_switches import grid
-from benchmarks.parts import Part, Verdict, carry_out
+from benchmarks.parts import CutShort, Part, Verdict, carry_out
 from benchmarks.planned_reroute import Move, Moves, Phases, other_paths, phases_of, reordered
 from benchmarks.report import this_machine
 from benchmarks.table_installation import Installation, Installations, times_of
 from controller.messages import DatapathState, Ready, RerouteDone
+from playbooks.runner import Interrupted
 from testbed.numbered_packets import Flight
 from testbed.reference.errors import MeasurementError
 from testbed.reference.targets import at_most
@@ -123,6 +124,23 @@ def test_a_part_that_fails_leaves_its_targets_unmet_and_the_others_be() -> None:
         {"what": "broken", "failed": "no lab"},
         {"what": "whole", "figures": {"x": 1}},
     ]
+
+
+@pytest.mark.parametrize("ends", [KeyboardInterrupt, Interrupted])
+def test_an_interrupted_benchmark_keeps_the_parts_that_are_done(ends: type[Exception]) -> None:
+    def interrupt() -> object:
+        raise ends
+
+    parts = [
+        Part("whole", lambda: {"x": 1}, lambda _: Verdict([at_most("figure", 2.0, 1.0)])),
+        Part("half", interrupt, lambda _: Verdict()),
+    ]
+    with pytest.raises(CutShort) as caught:
+        carry_out("test", this_machine(), parts, lambda *_: None)
+    report = caught.value.report
+    assert report.rows == [{"what": "whole", "figures": {"x": 1}}]
+    assert [target.met for target in report.targets] == [True]
+    assert not report.passed
 
 
 @pytest.mark.parametrize("moves", [None, Moves(0, (moved(1, 101),), ())])

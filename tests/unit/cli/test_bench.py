@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from benchmarks.parts import CutShort
 from benchmarks.report import NAMES, Interval, Machine, Report, Step
 from cli.bench import document, figure, targets_markdown, targets_table, verdict
 from cli.main import main
@@ -100,7 +101,7 @@ def test_the_verdict_counts_what_is_not_met_and_says_what_failed() -> None:
 
 def test_the_document_has_all_figures_and_targets() -> None:
     whole = document(report(MET, beside={"plain veth": {"delay [idle]": 0.05}}))
-    keys = {"bench", "passed", "machine", "rows", "targets", "beside", "intervals"}
+    keys = {"bench", "passed", "complete", "machine", "rows", "targets", "beside", "intervals"}
     assert set(whole) == keys
     assert whole["passed"] is True
 
@@ -122,6 +123,23 @@ def test_json_is_one_document(install: Install, capsys: pytest.CaptureFixture[st
         },
         {"name": "rate", "target": "to be measured", "measured": None, "unit": "", "met": False},
     ]
+
+
+def test_what_was_measured_before_ctrl_c_is_shown(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def behaviour(_arguments: argparse.Namespace, _step: Step) -> Report:
+        raise CutShort(report(MET, complete=False))
+
+    install(behaviour)
+    assert main(["bench", "links", "--json"]) == 130
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["passed"], answer["complete"]) == (False, False)
+    assert answer["rows"] == [{"what": "delay", "figures": {"mean_ms": 0.1}}]
+    assert main(["bench", "links"]) == 130
+    told = capsys.readouterr()
+    assert "0.123" in told.out
+    assert "interrupted: this is what had been measured" in told.err
 
 
 def test_words_go_to_the_benchmark(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
