@@ -89,7 +89,7 @@ def test_a_run_measures_what_it_promises(tmp_path: Path) -> None:
     assert run.returncode in (0, 3), errors  # 3: this machine was too busy, and says so
     document = json.loads(output)
     assert document.keys() == {
-        *("run", "playbook", "policy", "seed", "metrics"),
+        *("run", "playbook", "policy", "protection", "seed", "metrics"),
         *("verdict", "valid", "reasons", "warnings"),
     }
     assert document["valid"] == (run.returncode == 0)
