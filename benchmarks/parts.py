@@ -33,7 +33,7 @@ class Part:
     judge: Callable[[Any | None], Verdict]
 
 
-class CutShort(Interrupted):
+class CutShort(Exception):  # noqa: N818 (not an error: somebody asked for it)
     """A benchmark was interrupted; `report` has the parts that were done."""
 
     def __init__(self, report: Report) -> None:

@@ -104,8 +104,6 @@ def _carry_out(benchmark: Benchmark, name: str, options: argparse.Namespace) -> 
             return benchmark.run(options, progress.step)
     except MeasurementError as error:
         raise UserError(str(error), exit_code=3) from error
-    except CutShort:
-        raise
     except Interrupted:
         raise KeyboardInterrupt from None
 
@@ -147,7 +145,8 @@ def targets_markdown(report: Report) -> str:
 def _title(report: Report) -> str:
     machine = report.machine
     links = f", {machine.backend} links" if machine.backend else ""
-    return f"{report.bench}: {machine.cpus} processors, Linux {machine.kernel}{links}"
+    cut_short = "" if report.complete else " (interrupted)"
+    return f"{report.bench}{cut_short}: {machine.cpus} processors, Linux {machine.kernel}{links}"
 
 
 def _cells(report: Report) -> Iterator[list[str]]:

@@ -22,6 +22,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     playbook: str
     policy: str
     protection: str = "none"
+    """Who leads packets round a failure before the controller does."""
     seed: int
     verdict: Level
     valid: bool

@@ -122,6 +122,7 @@ def _command_line(results: Path) -> list[str]:
     first = ["nice", "-n", str(_NICENESS)] if os.geteuid() == 0 else []
     return [
         *first,
+        *("setpriv", "--pdeathsig", "KILL"),  # so that none outlives the tests
         shutil.which("linux.uml") or "linux",
         f"mem={_MEMORY}",
         *("rootfstype=hostfs", "rootflags=/", "ro", f"init={_INIT.resolve()}"),

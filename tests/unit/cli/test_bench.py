@@ -139,6 +139,7 @@ def test_what_was_measured_before_ctrl_c_is_shown(
     assert main(["bench", "links"]) == 130
     told = capsys.readouterr()
     assert "0.123" in told.out
+    assert "links (interrupted)" in told.out
     assert "interrupted: this is what had been measured" in told.err
 
 
